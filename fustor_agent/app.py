@@ -1,0 +1,126 @@
+"""An agent as a process: names the concrete adapters, and joins them."""
+
+import asyncio
+import logging
+from contextlib import AsyncExitStack
+from pathlib import Path
+from uuid import uuid4
+
+import aiohttp
+
+from fustor_agent.api import build
+from fustor_agent.control import ControlLink
+from fustor_agent.pipe import AgentPipe, PipeOptions
+from fustor_agent.retry import Retry
+from fustor_agent.senders.websocket import WebSocketSender
+from fustor_agent.settings import AgentSettings, Pipe
+from fustor_agent.sources import Source
+from fustor_agent.sources.fs import FsSource
+from fustor_core.errors import ConfigurationError, FustorError
+from fustor_core.files import read_if_there
+from fustor_core.http.serving import listening
+from fustor_core.process import data_directory, stop_requested, tune
+from fustor_core.state import StateMachine
+from fustor_core.state_log import log_transitions
+from fustor_core.wire import HelloAgent
+
+log = logging.getLogger(__name__)
+
+LAST_WORDS = 2.0
+"""Seconds that telling fusion of the last transitions may take."""
+
+
+async def run(settings: AgentSettings) -> None:
+    """Serve until a signal comes. Raises ConfigurationError where it cannot begin, and what its pipes ended with if all of them did."""
+    check(settings)
+    tune()
+    async with AsyncExitStack() as stack:
+        stop = stack.enter_context(stop_requested())
+        stack.enter_context(data_directory(settings.data, "agent"))
+        http = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)))
+        sender = WebSocketSender(http, settings.fusion.url, key_of(settings))
+        run_id = uuid4().hex
+        pipes = {name: _pipe(settings, name, pipe, sender, run_id) for name, pipe in settings.pipes.items()}
+        await stack.enter_async_context(listening(build(pipes, settings.listen.host), settings.listen.host, settings.listen.port))
+        link = ControlLink(HelloAgent(settings.id, _boot(), run_id, _version()), sender, _retry(settings, for_ever=True), pipes)
+        await _run_pipes(pipes, link, stop)
+
+
+def check(settings: AgentSettings) -> None:
+    """Raises ConfigurationError for what the settings name and the machine does not have."""
+    key_of(settings)
+    for pipe in settings.pipes.values():
+        with _source(settings, pipe).open():
+            pass
+
+
+def key_of(settings: AgentSettings) -> str | None:
+    """The text of the agent's key; None where it has none."""
+    fusion = settings.fusion
+    if fusion.key is not None:
+        return fusion.key.get_secret_value()
+    if fusion.key_file is None:
+        return None
+    text = read_if_there(fusion.key_file)
+    if text is None or not text.strip():
+        raise ConfigurationError(
+            f"fusion.key_file: {fusion.key_file} {'is missing' if text is None else 'is empty'}; put the agent's key there"
+        )
+    return text.strip()
+
+
+async def _run_pipes(pipes: dict[str, AgentPipe], link: ControlLink, stop: asyncio.Event) -> None:
+    """Run every pipe until it is stopped. A pipe that fails leaves the others alone; if all have failed, that is how it ends."""
+    failures: list[FustorError] = []
+
+    async def run_one(pipe: AgentPipe) -> None:
+        try:
+            await pipe.run()
+        except FustorError as error:
+            log.error("the pipe has failed: %s", error, extra={"pipe": pipe.id})
+            failures.append(error)
+            if len(failures) == len(pipes):
+                stop.set()
+
+    async with asyncio.TaskGroup() as group:
+        linking = group.create_task(link.run(), name="control")
+        running = [group.create_task(run_one(pipe), name=pipe.id) for pipe in pipes.values()]
+        await stop.wait()
+        for pipe in pipes.values():
+            pipe.stop()
+        await asyncio.wait(running)
+        try:
+            async with asyncio.timeout(LAST_WORDS):
+                await link.tell_last()
+        except TimeoutError:
+            log.debug("fusion could not be told of the last transitions")
+        linking.cancel()
+    if failures and len(failures) == len(pipes):
+        raise failures[0]
+
+
+def _pipe(settings: AgentSettings, name: str, pipe: Pipe, sender: WebSocketSender, run_id: str) -> AgentPipe:
+    machine = StateMachine(f"{settings.id}:{name}", run=run_id)
+    log_transitions(machine)
+    options = PipeOptions(settings.id, _boot(), run_id, name, pipe.root, settings.load.parallel, settings.drain.timeout)
+    return AgentPipe(options, _source(settings, pipe), sender, _retry(settings), machine)
+
+
+def _source(settings: AgentSettings, pipe: Pipe) -> Source:
+    source = pipe.source
+    return FsSource(source.path, exclude=source.exclude, own=[settings.data], cross_mounts=source.cross_mounts, staleness=source.staleness)
+
+
+def _retry(settings: AgentSettings, *, for_ever: bool = False) -> Retry:
+    reconnect = settings.reconnect
+    return Retry(reconnect.first, reconnect.most, None if for_ever else reconnect.attempts)
+
+
+def _boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("fustor")

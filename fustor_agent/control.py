@@ -1,0 +1,100 @@
+"""The control connection: one per agent and fusion, for the states, heartbeats and commands of all its pipes, also of those that are
+stopped."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Mapping
+
+from fustor_agent.pipe import AgentPipe
+from fustor_agent.retry import Retry
+from fustor_agent.senders import Control, Sender
+from fustor_core.clock import boottime
+from fustor_core.errors import ConfigurationError, Refused, SessionLost, Unreachable
+from fustor_core.rows import to_row
+from fustor_core.wire import Command, Done, Heartbeat, HeartbeatEcho, HelloAgent, States
+
+log = logging.getLogger(__name__)
+
+ROWS_AT_ONCE = 500
+REFUSED_RETRY = 30.0
+
+
+class ControlLink:
+    """Keeps fusion informed for as long as it runs, over as many connections as that takes."""
+
+    def __init__(self, hello: HelloAgent, sender: Sender, retry: Retry, pipes: Mapping[str, AgentPipe]) -> None:
+        self._hello = hello
+        self._sender = sender
+        self._retry = retry
+        self._pipes = pipes
+        self._told: dict[str, int] = {}
+        self._news = asyncio.Event()
+
+    async def run(self) -> None:
+        """Connect, again and again, until cancelled."""
+        while True:
+            try:
+                await self._retry.until_done(self._connection, lambda error: None)
+            except SessionLost as error:
+                log.debug("control connection lost: %s", error)
+            except (Refused, ConfigurationError) as error:
+                # The pipes go on without it; whoever corrects fusion's side need not start the agent anew.
+                log.error("fusion does not take the control connection: %s", error)
+                await asyncio.sleep(REFUSED_RETRY)
+
+    async def tell_last(self) -> None:
+        """Wait until fusion has been told of every transition so far."""
+        while any(pipe.machine.snapshot.version > self._told.get(name, -1) for name, pipe in self._pipes.items()):
+            self._news.set()
+            await asyncio.sleep(0.01)
+
+    async def _connection(self) -> None:
+        async with self._sender.control(self._hello) as control:
+            welcome = control.welcome
+            self._told = {name: welcome.known.get(name, -1) for name in self._pipes}
+            try:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._tell(control))
+                    group.create_task(self._beat(control, welcome.heartbeat_every))
+                    group.create_task(self._obey(control))
+            except* Unreachable as lost:
+                # Whatever ended it, the next connection takes over where this one stood.
+                raise SessionLost(str(lost.exceptions[0])) from lost
+            except* Refused as refused:
+                raise Refused(str(refused.exceptions[0])) from refused
+
+    async def _tell(self, control: Control) -> None:
+        loop = asyncio.get_running_loop()
+        ends = [pipe.machine.subscribe(lambda _: loop.call_soon_threadsafe(self._news.set)) for pipe in self._pipes.values()]
+        try:
+            while True:
+                self._news.clear()
+                for name, pipe in self._pipes.items():
+                    await self._tell_of(control, name, pipe)
+                await self._news.wait()
+        finally:
+            for end in ends:
+                end()
+
+    async def _tell_of(self, control: Control, name: str, pipe: AgentPipe) -> None:
+        while rows := [to_row(change) for change in pipe.machine.history() if change.version > self._told[name]][:ROWS_AT_ONCE]:
+            await control.send(States(name, pipe.machine.run, rows))
+            self._told[name] = rows[-1].version
+
+    async def _beat(self, control: Control, every: float) -> None:
+        while True:
+            await control.send(Heartbeat(boottime(), {name: pipe.report() for name, pipe in self._pipes.items()}))
+            # Jittered, so that a thousand agents that were cut off together do not beat together.
+            await asyncio.sleep(every * random.uniform(0.9, 1.1))
+
+    async def _obey(self, control: Control) -> None:
+        while True:
+            frame = await control.receive()
+            match frame:
+                case Command(number=number, verb=verb):
+                    await control.send(Done(number, f"this agent does not take the command {verb.value}"))
+                case HeartbeatEcho():
+                    pass
+                case _:
+                    raise SessionLost(f"fusion sent {type(frame).__name__} in the middle of a control connection")

@@ -1,0 +1,309 @@
+"""What must be read and sent: a set of marked paths and of directories to list, not a queue of messages (DESIGN §2, "What is sent is always
+fresh").
+
+Pure: it decides what is next, and nothing else. The order of an act is: take the work (unmark), stamp, read, send. A mark that is made
+meanwhile stands for itself, so it survives the acknowledgement; what was sent but not acknowledged when a session broke is put back.
+"""
+
+import heapq
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import IntEnum
+
+from fustor_core.paths import split
+from fustor_core.wire import Via
+
+
+class Priority(IntEnum):
+    """What goes first. LIVE is for checks of single paths; the others are for lists of directories."""
+
+    LIVE = 1
+    ASKED = 2
+    SNAPSHOT = 3
+    AUDIT = 4
+
+    @property
+    def via(self) -> Via:
+        return Via[self.name]
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """Paths to look at, with the times (ns) of their marks. `look` is the number of the look that asked for them, 0 for none."""
+
+    paths: Mapping[bytes, int]
+    look: int = 0
+    priority: Priority = Priority.LIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """Directories to list, with all below if `recursive`. `since` is the time (ns) of the mark that they stem from, 0 where they hold
+    nothing back."""
+
+    directories: tuple[bytes, ...]
+    recursive: bool
+    priority: Priority
+    since: int = 0
+    look: int = 0
+
+
+Work = Checks | Lists
+
+
+def fold(directories: Mapping[bytes, int], most: int) -> dict[bytes, int]:
+    """At most `most` directories at or below which all of these lie, each with the oldest of their times."""
+    folded = dict(directories)
+    depth = max((path.count(b"/") + 1 for path in folded if path), default=0)
+    while len(folded) > max(most, 1):
+        depth -= 1
+        shorter: dict[bytes, int] = {}
+        for path, since in folded.items():
+            cut = b"/".join(path.split(b"/")[:depth])
+            shorter[cut] = min(since, shorter.get(cut, since))
+        folded = shorter
+    return folded
+
+
+class _Times:
+    """A multiset of times that knows its least one."""
+
+    def __init__(self) -> None:
+        self._count: Counter[int] = Counter()
+        self._heap: list[int] = []
+
+    def add(self, time: int) -> None:
+        if time not in self._count:
+            heapq.heappush(self._heap, time)
+        self._count[time] += 1
+
+    def remove(self, time: int) -> None:
+        self._count[time] -= 1
+        if not self._count[time]:
+            del self._count[time]
+
+    def least(self) -> int | None:
+        while self._heap and self._heap[0] not in self._count:
+            heapq.heappop(self._heap)
+        return self._heap[0] if self._heap else None
+
+
+class Outbox:
+    """The work of one pipe.
+
+    Work that was taken ends as `done` when its evidence has been handed to the session, and may be `put_back` at any time, also later.
+    `bound` is how many paths and directories are kept one by one; beyond it they are folded into lists of the directories that hold them:
+    less precise, never lossy.
+    """
+
+    def __init__(self, bound: int = 100_000) -> None:
+        self._bound = bound
+        self._marks: dict[bytes, int] = {}
+        self._trees: dict[bytes, int] = {}
+        self._single: dict[bytes, int] = {}
+        self._looks: list[Work] = []
+        self._walks: dict[Priority, list[Lists]] = {Priority.ASKED: [], Priority.SNAPSHOT: [], Priority.AUDIT: []}
+        self._times = _Times()
+        self._running: Counter[Priority] = Counter()
+        self._answers: Counter[int] = Counter()
+        self._answered: list[int] = []
+        self.folded = 0
+
+    # What comes in
+
+    def mark(self, paths: Iterable[bytes], now: int) -> None:
+        """These paths may have changed before `now`."""
+        self._remember(self._marks, paths, now)
+        if len(self._marks) > self._bound:
+            marks, self._marks = self._marks, {}
+            self.folded += len(marks)
+            for path, since in marks.items():
+                self._times.remove(since)
+                self._remember(self._single, (split(path)[0],), since)
+            self._fold_lists()
+
+    def ask(self, directories: Iterable[bytes], *, recursive: bool, since: int) -> None:
+        """These directories are to be listed: something that happened before `since` is known only that far."""
+        self._remember(self._trees if recursive else self._single, directories, since)
+        self._fold_lists()
+
+    def answer(self, look: int, paths: Iterable[bytes], directories: Iterable[bytes], *, recursive: bool, since: int) -> None:
+        """Read these again, and tell by `answered` when all of it is done."""
+        marks, wanted = dict.fromkeys(paths, since), tuple(directories)
+        self._answers[look] += 1
+        if marks:
+            self._hold(Checks(marks, look, Priority.ASKED))
+            self._looks.append(Checks(marks, look, Priority.ASKED))
+        if wanted:
+            self._push(Lists(wanted, recursive, Priority.ASKED, since, look))
+        self._settle_look(look)
+
+    def walk(self, priority: Priority, directories: Iterable[bytes], *, recursive: bool = True) -> None:
+        """List these, as part of a snapshot or an audit."""
+        self._push(Lists(tuple(directories), recursive, priority))
+
+    def push_rest(self, work: Lists, directories: Iterable[bytes]) -> None:
+        """Doing `work` was not finished, or found more below: these are still to be listed, for the same reason and in the same way."""
+        rest = tuple(directories)
+        if rest:
+            self._push(replace(work, directories=rest))
+
+    def forget_walks(self, priority: Priority) -> None:
+        """Nothing of this walk that still waits is wanted."""
+        for work in self._walks[priority]:
+            self._release(work)
+        self._walks[priority] = []
+
+    # What goes out
+
+    def take(self, *, checks: int, directories: int, live: bool) -> Work | None:
+        """The next work: at most so many paths or directories. A `live` taker leaves walks to the others, who take checks only where
+        nothing else waits: so neither starves the other."""
+        work: Work | None = self._take_checks(checks) if live else None
+        work = work or self._take_asked(directories)
+        if not live:
+            work = work or self._take_walk(directories) or self._take_checks(checks)
+        if work:
+            self._running[work.priority] += 1
+        return work
+
+    def _take_checks(self, limit: int) -> Checks | None:
+        if len(self._marks) <= limit:
+            taken, self._marks = self._marks, {}
+        else:
+            taken = {path: self._marks[path] for _, path in zip(range(limit), self._marks, strict=False)}
+            for path in taken:
+                del self._marks[path]
+        return Checks(taken) if taken else None
+
+    def _take_asked(self, limit: int) -> Work | None:
+        if self._looks:
+            return self._looks.pop()
+        if self._walks[Priority.ASKED]:
+            return self._pop(Priority.ASKED, limit)
+        for asked, recursive in ((self._single, False), (self._trees, True)):
+            if asked:
+                taken = [path for _, path in zip(range(limit), asked, strict=False)]
+                times = [asked.pop(path) for path in taken]
+                work = Lists(tuple(taken), recursive, Priority.ASKED, min(times))
+                self._hold(work)
+                for since in times:
+                    self._times.remove(since)
+                return work
+        return None
+
+    def _take_walk(self, limit: int) -> Lists | None:
+        for priority in (Priority.SNAPSHOT, Priority.AUDIT):
+            if self._walks[priority]:
+                return self._pop(priority, limit)
+        return None
+
+    def _pop(self, priority: Priority, limit: int) -> Lists:
+        """The last directories of the last list: a walk goes down before it goes on, so that what waits is bounded by the depth of the
+        tree."""
+        work = self._walks[priority].pop()
+        if len(work.directories) > limit:
+            self._push(replace(work, directories=work.directories[:-limit]))
+            work = replace(work, directories=work.directories[-limit:])
+        return work
+
+    # What becomes of it
+
+    def done(self, work: Work) -> None:
+        """The evidence of this work has been handed to the session."""
+        self._running[work.priority] -= 1
+        self._release(work)
+
+    def put_back(self, work: Work, *, was_done: bool) -> None:
+        """The evidence of this work is lost with its session, and so is the look that asked for it. A list that was `done` does not go down
+        again, since what it found below was pushed then."""
+        match work:
+            case Checks():
+                for path, since in work.paths.items():
+                    self._remember(self._marks, (path,), since)
+            case Lists():
+                self._push(replace(work, look=0, recursive=work.recursive and not was_done))
+        if not was_done:
+            self._running[work.priority] -= 1
+            self._release(replace(work, look=0))
+
+    def forget_looks(self) -> None:
+        """The session that asked for looks has ended: what they asked for is still read, but nobody is told."""
+        looks, self._looks = self._looks, []
+        for work in looks:
+            self.put_back(work, was_done=True)
+            self._release(replace(work, look=0))
+        for walk in self._walks.values():
+            walk[:] = [replace(work, look=0) for work in walk]
+        self._answers.clear()
+        self._answered.clear()
+
+    # What is to be told
+
+    def oldest(self) -> int | None:
+        """The time of the oldest mark of which the evidence has not been handed over; None if there is none."""
+        return self._times.least()
+
+    def answered(self) -> list[int]:
+        """The looks that have become done since the last call."""
+        answered, self._answered = self._answered, []
+        return answered
+
+    def waiting(self, priority: Priority) -> int:
+        """How many paths or directories wait for their turn."""
+        if priority is Priority.LIVE:
+            return len(self._marks)
+        asked = len(self._single) + len(self._trees) + len(self._looks) if priority is Priority.ASKED else 0
+        return asked + sum(len(work.directories) for work in self._walks[priority])
+
+    def idle(self, *priorities: Priority) -> bool:
+        """Whether nothing of these priorities waits or is being read."""
+        return all(not self.waiting(priority) and not self._running[priority] for priority in priorities)
+
+    def _remember(self, where: dict[bytes, int], paths: Iterable[bytes], since: int) -> None:
+        for path in paths:
+            known = where.get(path)
+            if known is None or since < known:
+                where[path] = since
+                self._times.add(since)
+                if known is not None:
+                    self._times.remove(known)
+
+    def _fold_lists(self) -> None:
+        if len(self._trees) + len(self._single) <= self._bound:
+            return
+        before = [*self._trees.items(), *self._single.items()]
+        merged: dict[bytes, int] = {}
+        for path, since in before:
+            merged[path] = min(since, merged.get(path, since))
+        self._trees, self._single = fold(merged, self._bound // 2), {}
+        self.folded += len(before)
+        for since in self._trees.values():
+            self._times.add(since)
+        for _, since in before:
+            self._times.remove(since)
+
+    def _push(self, work: Lists) -> None:
+        self._hold(work)
+        self._walks[work.priority].append(work)
+
+    def _hold(self, work: Work) -> None:
+        if work.look:
+            self._answers[work.look] += 1
+        for since in work.paths.values() if isinstance(work, Checks) else (work.since,) if work.since else ():
+            self._times.add(since)
+
+    def _release(self, work: Work) -> None:
+        for since in work.paths.values() if isinstance(work, Checks) else (work.since,) if work.since else ():
+            self._times.remove(since)
+        if work.look:
+            self._settle_look(work.look)
+
+    def _settle_look(self, look: int) -> None:
+        if look not in self._answers:
+            return
+        self._answers[look] -= 1
+        if not self._answers[look]:
+            del self._answers[look]
+            self._answered.append(look)

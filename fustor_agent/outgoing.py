@@ -1,0 +1,150 @@
+"""The sending half of a session, as plain decisions: what goes into the next batch, what is in flight, what is lost if the session
+breaks."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fustor_agent.outbox import Outbox, Priority, Work
+from fustor_core.clock import Stamper
+from fustor_core.evidence import Evidence, Listing
+from fustor_core.wire import Batch, Mark, Via
+
+FULL_BATCH = 256 * 1024
+"""Estimated bytes from which a batch is sent although others are in flight: large enough that its costs are shared by thousands of
+entries."""
+MOST_IN_BATCH = 2 * 1024 * 1024
+ROOM = 2 * 1024 * 1024
+_PER_EVIDENCE = 96
+_PER_ENTRY = 64
+
+
+def size_of(evidence: Evidence) -> int:
+    """About how many bytes this takes on the wire, rather too many."""
+    size = _PER_EVIDENCE + len(evidence.path)
+    if isinstance(evidence, Listing):
+        size += _PER_ENTRY * len(evidence.entries) + sum(map(len, evidence.entries))
+    return size
+
+
+@dataclass(slots=True)
+class _Ready:
+    """Evidence that waits for its batch. `work` is what was read (None for all but its last piece), `redo` what to read again if it is
+    lost."""
+
+    evidence: Evidence | None
+    size: int
+    via: Via
+    work: Work | None = None
+    redo: Work | None = None
+    mark: tuple[Via, bool, int] | None = None
+
+
+class Outgoing:
+    """What one session sends. Live evidence overtakes walks: the order of evidence has no meaning, only the marks keep their place among
+    walks."""
+
+    def __init__(self, outbox: Outbox, stamper: Stamper, window: int, sequence: int = 0) -> None:
+        self._outbox = outbox
+        self._stamper = stamper
+        self._window = window
+        self.sequence = sequence
+        self._urgent: deque[_Ready] = deque()
+        self._walked: deque[_Ready] = deque()
+        self._size = 0
+        self._flying: deque[tuple[int, list[Work]]] = deque()
+        self._looks: list[int] = []
+
+    # From the readers
+
+    def add(self, evidence: list[Evidence], work: Work, redo: Work) -> None:
+        """All that reading `work` found; if it is lost, `redo` finds it again."""
+        queue = self._urgent if work.priority <= Priority.ASKED else self._walked
+        via = work.priority.via
+        items = [_Ready(one, size_of(one), via) for one in evidence] or [_Ready(None, 0, via)]
+        items[-1].work, items[-1].redo = work, redo
+        queue.extend(items)
+        self._size += sum(item.size for item in items)
+
+    def add_mark(self, phase: Via, ends: bool, at: int) -> None:
+        """A walk begins or ends behind all that was added of it so far."""
+        self._walked.append(_Ready(None, 0, phase, mark=(phase, ends, at)))
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the readers should go on: what waits here waits in memory."""
+        return self._size < ROOM
+
+    # To the wire
+
+    def next(self, clean_to: Callable[[], int], pending: Callable[[], list[bytes]]) -> Batch | Mark | None:
+        """The next frame that may be sent at this moment, if any: at once when nothing is in flight, full ones while something is."""
+        queue = self._urgent or self._walked
+        if not queue or len(self._flying) >= self._window or (self._flying and self._size < FULL_BATCH and queue[0].mark is None):
+            return None
+        self.sequence += 1
+        if mark := queue[0].mark:
+            queue.popleft()
+            self._flying.append((self.sequence, []))
+            return Mark(self.sequence, *mark)
+        via = queue[0].via
+        evidence, works = self._collect(queue)
+        self._flying.append((self.sequence, works))
+        self._looks += self._outbox.answered()
+        looks, self._looks = self._looks, []
+        return Batch(self.sequence, via, self._stamper.low(), clean_to(), looks, pending(), evidence)
+
+    def idle(self, clean_to: int, pending: list[bytes]) -> Batch:
+        """A batch without evidence, that brings `low` and `clean_to` forward."""
+        looks = self._outbox.answered()
+        return Batch(self.sequence, Via.LIVE, self._stamper.low(), clean_to, looks, pending, [])
+
+    def _collect(self, queue: deque[_Ready]) -> tuple[list[Evidence], list[Work]]:
+        evidence: list[Evidence] = []
+        works: list[Work] = []
+        size, via = 0, queue[0].via
+        while queue and queue[0].mark is None and queue[0].via is via and (not evidence or size + queue[0].size <= MOST_IN_BATCH):
+            item = queue.popleft()
+            size += item.size
+            if item.evidence is not None:
+                evidence.append(item.evidence)
+                self._stamper.drop(item.evidence.at)
+            if item.work is not None and item.redo is not None:
+                self._outbox.done(item.work)
+                works.append(item.redo)
+        self._size -= size
+        return evidence, works
+
+    # From the wire
+
+    def acknowledge(self, sequence: int) -> None:
+        """Everything up to `sequence` is committed."""
+        while self._flying and self._flying[0][0] <= sequence:
+            self._flying.popleft()
+
+    @property
+    def in_flight(self) -> bool:
+        return bool(self._flying)
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing waits, and all that was sent is committed."""
+        return not (self._flying or self._urgent or self._walked)
+
+    @property
+    def walked_all(self) -> bool:
+        """Nothing of a walk waits here."""
+        return not self._walked
+
+    def lost(self) -> None:
+        """The session broke: whatever was not acknowledged is to be read again."""
+        for _, works in self._flying:
+            for redo in works:
+                self._outbox.put_back(redo, was_done=True)
+        for item in (*self._urgent, *self._walked):
+            if item.work is not None and item.redo is not None:
+                self._outbox.done(item.work)
+                self._outbox.put_back(item.redo, was_done=True)
+        self._flying.clear()
+        self._urgent.clear()
+        self._walked.clear()

@@ -1,0 +1,43 @@
+"""The one policy of trying again: jittered, exponential, capped. Only what is `Unreachable` is tried again."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import tenacity
+
+from fustor_core.errors import Unreachable
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Wait a random time of up to `first` seconds, doubling up to `most`; give up after `attempts` (None: never)."""
+
+    first: float
+    most: float
+    attempts: int | None = None
+
+    async def until_done(
+        self,
+        call: Callable[[], Awaitable[T]],
+        failed: Callable[[Unreachable], None],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> T:
+        """What `call` returns at last. `failed` hears of each failure; the last one is raised when the attempts are used up."""
+
+        def heard(state: tenacity.RetryCallState) -> None:
+            if state.outcome is not None and isinstance(error := state.outcome.exception(), Unreachable):
+                failed(error)
+
+        policy = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception_type(Unreachable),
+            wait=tenacity.wait_random_exponential(multiplier=self.first, max=self.most),
+            stop=tenacity.stop_never if self.attempts is None else tenacity.stop_after_attempt(self.attempts),
+            after=heard,
+            sleep=sleep,
+            reraise=True,
+        )
+        return await policy(call)

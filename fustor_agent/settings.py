@@ -1,0 +1,101 @@
+"""The settings of an agent: one file, the environment (`FUSTOR_AGENT__…`), options. `config/agent.yaml` shows all of them."""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+
+from fustor_core.settings import Section, Settings
+from fustor_core.units import Duration
+
+
+def _check_name(name: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_-]*", name):
+        raise ValueError("should be a lower-case letter, then lower-case letters, digits, `_` or `-`")
+    return name
+
+
+Name = Annotated[str, AfterValidator(_check_name)]
+
+
+class Listen(Section):
+    """Where the agent serves its own state."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8103, ge=0, le=65535)
+
+
+class Fusion(Section):
+    """The fusion that evidence goes to. The key is given itself, or as a file that holds it."""
+
+    url: str = "http://127.0.0.1:8102"
+    key: SecretStr | None = None
+    key_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _one_key(self) -> "Fusion":
+        if self.key is not None and self.key_file is not None:
+            raise ValueError("give key or key_file, not both")
+        return self
+
+
+class FileTree(Section):
+    """A directory and all below it."""
+
+    type: Literal["fs"] = "fs"
+    path: Path
+    exclude: tuple[str, ...] = ()
+    cross_mounts: bool = False
+    staleness: Duration = 0.0
+
+
+class Pipe(Section):
+    """What is read, and the name of the root that it becomes."""
+
+    source: FileTree
+    root: Name
+
+
+class Load(Section):
+    """How much walking the storage has to bear."""
+
+    parallel: int = Field(default=16, ge=1, le=256)
+
+
+class Reconnect(Section):
+    """How a lost fusion is looked for: after a random time of up to `first`, doubling up to `most`; for ever, unless `attempts` are set."""
+
+    first: Duration = 0.25
+    most: Duration = 30.0
+    attempts: int | None = Field(default=None, ge=1)
+
+
+class Drain(Section):
+    """How long a stopping pipe may take to deliver what it has."""
+
+    timeout: Duration = 10.0
+
+
+class Log(Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "text", "json"] = "auto"
+
+
+def _default_data() -> Path:
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "fustor" / "agent"
+
+
+class AgentSettings(Settings):
+    """Everything that an agent can be told."""
+
+    id: Name
+    data: Path = Field(default_factory=_default_data)
+    listen: Listen = Listen()
+    fusion: Fusion = Fusion()
+    load: Load = Load()
+    reconnect: Reconnect = Reconnect()
+    drain: Drain = Drain()
+    log: Log = Log()
+    pipes: dict[Name, Pipe] = Field(min_length=1)

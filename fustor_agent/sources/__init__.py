@@ -1,0 +1,85 @@
+"""The port to what an agent reads. A source reads on whichever thread calls it and returns evidence; it never waits for anybody else."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+from fustor_core.evidence import Evidence
+from fustor_core.wire import Condition, Identity
+
+
+class Stamps(Protocol):
+    """Where the times of evidence come from (`fustor_core.clock.Stamper`)."""
+
+    def take(self) -> int:
+        """A stamp that nobody else has, of the present time less the `staleness` of the source. To be taken before the system call that
+        reads."""
+
+    def drop(self, at: int) -> None:
+        """Nothing with this stamp will be sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a reading found. `evidence` is complete in itself; `directories` (paths) are those in it that can be listed, `strangers` the
+    ones among them that are not watched although the source watches: they are to be listed with all below."""
+
+    evidence: list[Evidence]
+    directories: list[bytes] = field(default_factory=list)
+    strangers: list[bytes] = field(default_factory=list)
+
+
+class Source(Protocol):
+    """Somewhere entries live. Readings raise `RootGone` when the root is not what it was, and nothing else: what cannot be read is evidence
+    too."""
+
+    def open(self) -> AbstractContextManager[Identity]:
+        """Hold the root open, with what it is; RootGone or ConfigurationError if it cannot be."""
+
+    @property
+    def place(self) -> bytes:
+        """The path of the root on this host; empty for a source that has none."""
+
+    @property
+    def staleness(self) -> float:
+        """How many seconds old what the source tells may be (an attribute cache). Whoever makes the stamps subtracts it; the source does
+        not."""
+
+    @property
+    def excludes(self) -> list[str]:
+        """What is left out, as text that is equal for two agents exactly if they leave out the same."""
+
+    def list(self, path: bytes, stamps: Stamps) -> Look:
+        """List one directory (if the source watches: watched before it is read). What is no readable directory is reported as what it
+        is."""
+
+    def check(self, paths: Sequence[bytes], stamps: Stamps) -> Look:
+        """Look at each path as it is at this moment; for an ancestor that is missing or no directory, that ancestor is reported instead."""
+
+    def verify(self) -> None:
+        """Raise RootGone unless the path of the root still leads to the tree that is held open. What was read before this returned is of
+        that tree."""
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """What watching brought. `paths` may have changed; `trees` appeared or were lost sight of, and are to be listed with all below."""
+
+    paths: list[bytes] = field(default_factory=list)
+    trees: list[bytes] = field(default_factory=list)
+    overflowed: bool = False
+
+
+@runtime_checkable
+class Watchable(Protocol):
+    """A source that can say what changed, as it changes."""
+
+    def watch(self) -> AbstractContextManager[int]:
+        """Begin to watch what is listed from now on; gives the descriptor that becomes readable when there is something to notice."""
+
+    def notice(self) -> Noticed:
+        """Drain the queue of events without waiting."""
+
+    def conditions(self) -> list[Condition]:
+        """What keeps the watching from being whole at the moment (refused watches), with the remedy."""

@@ -1,0 +1,78 @@
+"""Takes what a source notices into the outbox, whether a session stands or not."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from fustor_agent.conditions import Conditions
+from fustor_agent.outbox import Outbox
+from fustor_agent.sources import Source, Watchable
+from fustor_core.clock import boottime
+
+OVERFLOWED = "events-overflowed"
+
+
+class Watching:
+    """The events of one source, from when it is watched on. `woken` is called when there is something new in the outbox."""
+
+    def __init__(self, source: Source, outbox: Outbox, conditions: Conditions, woken: Callable[[], None]) -> None:
+        self._source = source
+        self._outbox = outbox
+        self._conditions = conditions
+        self._woken = woken
+        self._overflowed = False
+        self._watched = False
+        self._kinds: set[str] = set()
+        self.noticed_to = 0
+
+    def begin(self, stack: ExitStack) -> None:
+        """Watch until `stack` is closed; a source that cannot watch is left alone."""
+        if isinstance(self._source, Watchable):
+            descriptor = stack.enter_context(self._source.watch())
+            loop = asyncio.get_running_loop()
+            loop.add_reader(descriptor, self.notice)
+            stack.callback(loop.remove_reader, descriptor)
+            self._watched = True
+            stack.callback(self._end)
+
+    def _end(self) -> None:
+        self._watched = False
+        self.noticed_to = 0
+
+    def notice(self) -> None:
+        """Drain the queue of events. Everything that happened before `noticed_to` (local ns; 0: nothing is watched) is in the outbox
+        then."""
+        if not self._watched or not isinstance(self._source, Watchable):
+            return
+        now = boottime()
+        # What is noticed here happened at any time since the queue was last drained: that, and not the present, is how far back it holds
+        # `clean_to`.
+        since = self.noticed_to or now
+        noticed = self._source.notice()
+        self._outbox.mark(noticed.paths, since)
+        if noticed.overflowed:
+            self._overflowed = True
+            self._conditions.add(
+                OVERFLOWED,
+                "the kernel dropped change events because its queue was full; the whole root is being listed again",
+                "if this comes often: sysctl fs.inotify.max_queued_events=131072",
+            )
+        if noticed.trees:
+            self._outbox.ask(noticed.trees, recursive=True, since=since)
+        self._note_conditions(self._source)
+        self.noticed_to = now
+        if noticed.paths or noticed.trees:
+            self._woken()
+
+    def _note_conditions(self, source: Watchable) -> None:
+        standing = source.conditions()
+        if standing or self._kinds:
+            self._conditions.replace(self._kinds, standing)
+            self._kinds = {one.type for one in standing}
+
+    def pending(self) -> list[bytes]:
+        """Below which paths something is known to be missing."""
+        if self._overflowed and self._outbox.oldest() is None:
+            self._overflowed = False
+            self._conditions.clear(OVERFLOWED)
+        return [b""] if self._overflowed else []

@@ -1,0 +1,1 @@
+"""Words that both sides of Fustor share; imports neither of them."""

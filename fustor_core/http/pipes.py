@@ -1,0 +1,119 @@
+"""Pipes, their histories and conditions as JSON, the same on both sides (DESIGN §6)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from msgspec import Struct
+
+from fustor_core import wire
+from fustor_core.pipe import PipeState
+from fustor_core.state import StateMachine
+from fustor_core.times import format_wall
+
+
+@dataclass(frozen=True, slots=True)
+class PipeView:
+    """A pipe as it is shown. Times are wall-clock ns. `pipe_state` is the text of `value`; both may differ from what the process last said
+    once its heartbeat is late. `last_heartbeat` is None for what needs none (a pipe of the process that answers)."""
+
+    id: str
+    side: str
+    pipe_state: str
+    value: int
+    lifecycle: str
+    operational: str
+    health: str
+    desired: str
+    phase: str
+    since: int
+    version: int
+    last_heartbeat: int | None = None
+    conditions: Sequence[wire.Condition] = ()
+    counters: Mapping[str, int] = field(default_factory=dict)
+
+
+class ConditionShape(Struct, frozen=True, gc=False):
+    type: str
+    since: str | None
+    message: str
+    remedy: str
+
+
+class PipeShape(Struct, frozen=True):
+    id: str
+    side: str
+    pipe_state: str
+    value: int
+    lifecycle: str
+    operational: str
+    health: str
+    desired: str
+    conditions: list[ConditionShape]
+    phase: str
+    since: str
+    version: int
+    last_heartbeat: str | None
+    counters: Mapping[str, int]
+
+
+class TransitionShape(Struct, frozen=True):
+    version: int
+    at: str
+    events: list[str]
+    pipe_state: str
+    value: int
+    lifecycle: str
+    operational: str
+    health: str
+    reason: str
+
+
+def condition(held: wire.Condition) -> ConditionShape:
+    return ConditionShape(held.type, format_wall(held.since) if held.since else None, held.message, held.remedy)
+
+
+def pipe(view: PipeView) -> PipeShape:
+    heartbeat = None if view.last_heartbeat is None else format_wall(view.last_heartbeat)
+    return PipeShape(
+        view.id,
+        view.side,
+        view.pipe_state,
+        view.value,
+        view.lifecycle,
+        view.operational,
+        view.health,
+        view.desired,
+        [condition(each) for each in view.conditions],
+        view.phase,
+        format_wall(view.since),
+        view.version,
+        heartbeat,
+        view.counters,
+    )
+
+
+def transition(row: wire.Transition) -> TransitionShape:
+    state = str(PipeState(row.value))
+    at = format_wall(row.at)
+    return TransitionShape(row.version, at, row.events, state, row.value, row.lifecycle, row.operational, row.health, row.reason)
+
+
+def view_of(machine: StateMachine, side: str, report: wire.PipeReport | None = None) -> PipeView:
+    """A pipe of this process, by its machine and what it reports of itself."""
+    snapshot = machine.snapshot
+    state = snapshot.state
+    return PipeView(
+        machine.id,
+        side,
+        str(snapshot.pipe_state),
+        int(snapshot.pipe_state),
+        str(state.lifecycle),
+        str(state.operational),
+        str(state.health),
+        report.desired if report else "running",
+        report.phase if report else "",
+        snapshot.since,
+        snapshot.version,
+        conditions=report.conditions if report else (),
+        counters=report.counters if report else {},
+    )

@@ -1,0 +1,11 @@
+"""Text that is safe to show: names from disks and messages from networks may hold newlines and commands for terminals."""
+
+
+def one_line(text: str) -> str:
+    """The text in one line, with what is not printable escaped."""
+    return text if text.isprintable() else "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
+
+
+def escaped(value: bytes) -> str:
+    """One line of printable text that no two different byte strings share."""
+    return one_line(value.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace"))

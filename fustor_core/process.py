@@ -1,0 +1,67 @@
+"""What a long-running process of either side does with its signals and its data directory."""
+
+import asyncio
+import fcntl
+import gc
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fustor_core.errors import ConfigurationError
+from fustor_core.files import make_private_directory
+
+log = logging.getLogger(__name__)
+
+
+def tune() -> None:
+    """Set the interpreter up for a process that runs long, and moves much data between threads. To be called once all is imported."""
+    # What is there by now stays for good, and what comes by the hundred thousand (entries) holds no cycles: collecting would be in vain.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+    # A thread that computes gives way to the event loop within a millisecond.
+    sys.setswitchinterval(0.001)
+
+
+@contextmanager
+def stop_requested() -> Iterator[asyncio.Event]:
+    """An event that SIGINT or SIGTERM sets; the second of them ends the process at once."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def asked(name: str) -> None:
+        if stop.is_set():
+            log.warning("stopping at once")
+            os._exit(1)
+        log.info("stopping: %s", name)
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, asked, signal.Signals(number).name)
+    try:
+        yield stop
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+@contextmanager
+def data_directory(path: Path, owner: str) -> Iterator[Path]:
+    """The data directory, for this process alone. Raises ConfigurationError where it cannot be had."""
+    make_private_directory(path)
+    try:
+        descriptor = os.open(path / f"{owner}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be written: {error.strerror}; correct `data`, its permissions or the disk") from None
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            message = f"{path}: another process of {owner} works on it; stop that one, or choose another directory as `data`"
+            raise ConfigurationError(message) from None
+        yield path
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,311 @@
+"""The frames between agent and fusion (DESIGN §4): MessagePack arrays, tagged by a small number, one frame a WebSocket message.
+
+Control connection (`/v1/agent`): states, heartbeats and commands of all pipes of an agent. Session (`/v1/session`): the evidence of one
+pipe. A frame that does not decode exactly is `MalformedInput`, and nothing of it is applied.
+"""
+
+from enum import StrEnum
+from typing import TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from fustor_core.errors import MalformedInput
+from fustor_core.evidence import Evidence, Natural, Stamp
+
+SUBPROTOCOL = "fustor.1"
+LARGEST_FRAME = 4 * 1024 * 1024
+
+
+class Role(StrEnum):
+    """Of the agents that serve one root: the one that lists it, and the others."""
+
+    LEADER = "leader"
+    FOLLOWER = "follower"
+
+
+class Via(StrEnum):
+    """By which act of an agent a piece of evidence came to be."""
+
+    LIVE = "live"
+    ASKED = "asked"
+    SNAPSHOT = "snapshot"
+    AUDIT = "audit"
+
+
+class Verb(StrEnum):
+    """What a command asks of a pipe."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    STOP = "stop"
+    START = "start"
+    RESTART = "restart"
+    AUDIT = "audit"
+    SNAPSHOT = "snapshot"
+    REFRESH = "refresh"
+    HALT = "halt"
+
+
+class Frame(Struct, frozen=True, array_like=True):
+    """One message of the wire."""
+
+
+# Control, agent to fusion
+
+
+class HelloAgent(Frame, frozen=True, array_like=True, tag=1):
+    """First on a control connection. `boot` is the kernel's boot id, `run` names this run of the agent's process."""
+
+    agent: str
+    boot: str
+    run: str
+    version: str
+
+
+class Transition(Struct, frozen=True, array_like=True):
+    """One atomic step of a pipe's state machine, with the state after it. `at` is wall-clock ns (UTC) on the agent's host."""
+
+    version: Natural
+    at: int
+    events: list[str]
+    value: Natural
+    lifecycle: str
+    operational: str
+    health: str
+    reason: str
+
+
+class States(Frame, frozen=True, array_like=True, tag=2):
+    """Every transition of `pipe` since the version that fusion has of this run; the first ever is the initial state."""
+
+    pipe: str
+    run: str
+    transitions: list[Transition]
+
+
+class Condition(Struct, frozen=True, array_like=True):
+    """A fact about health with a remedy. `since` is wall-clock ns (UTC)."""
+
+    type: str
+    since: int
+    message: str
+    remedy: str
+
+
+class PipeReport(Struct, frozen=True, array_like=True):
+    """What a heartbeat says of one pipe."""
+
+    root: str
+    phase: str
+    desired: str
+    conditions: list[Condition]
+    counters: dict[str, int]
+
+
+class Heartbeat(Frame, frozen=True, array_like=True, tag=3):
+    """The agent is alive; `sent` (its CLOCK_BOOTTIME, ns) is echoed."""
+
+    sent: int
+    pipes: dict[str, PipeReport]
+
+
+class Done(Frame, frozen=True, array_like=True, tag=4):
+    """The command `number` has been carried out, or `problem` says why not."""
+
+    number: Natural
+    problem: str = ""
+
+
+# Control, fusion to agent
+
+
+class WelcomeAgent(Frame, frozen=True, array_like=True, tag=1):
+    """The control connection stands. `known` has, for each pipe of this run, the last version that fusion has of its states."""
+
+    known: dict[str, Natural]
+    heartbeat_every: float
+
+
+class HeartbeatEcho(Frame, frozen=True, array_like=True, tag=2):
+    """Answers a heartbeat with its `sent`."""
+
+    sent: int
+
+
+class Command(Frame, frozen=True, array_like=True, tag=3):
+    """Do `verb` to `pipe`; answered by `Done` with the same number."""
+
+    number: Natural
+    pipe: str
+    verb: Verb
+    path: bytes = b""
+    recursive: bool = True
+    reason: str = ""
+
+
+class GoAway(Frame, frozen=True, array_like=True, tag=8):
+    """The connection is about to close: come back after `retry_after` seconds. Nothing acknowledged is lost."""
+
+    reason: str
+    retry_after: float = 0.0
+
+
+class Refuse(Frame, frozen=True, array_like=True, tag=9):
+    """No, and why, and what to do; the connection closes. `again` says whether the same request may succeed later."""
+
+    code: str
+    message: str
+    remedy: str
+    again: bool = False
+
+
+# Session, agent to fusion
+
+
+class Identity(Struct, frozen=True, array_like=True):
+    """What a root is, beyond its path: what survives a remount of the same file system."""
+
+    file_system: str
+    file_system_id: str
+    inode: int
+
+
+class Hello(Frame, frozen=True, array_like=True, tag=1):
+    """First in a session. `session` and `sequence` are what this run was last acknowledged; `staleness` is in seconds.
+
+    `boot` is the kernel's boot id and `path` where the source is on that host: by them a client there knows what a path as typed stands
+    for.
+    """
+
+    agent: str
+    boot: str
+    path: bytes
+    run: str
+    pipe: str
+    root: str
+    identity: Identity
+    excludes: list[str]
+    session: str
+    sequence: Natural
+    staleness: float
+    remote_writers: bool
+
+
+class Batch(Frame, frozen=True, array_like=True, tag=2):
+    """Evidence to be committed together. One without evidence repeats the last sequence and only brings `low` and `clean_to` forward.
+
+    `low`: no older evidence will follow in this session. `clean_to`: the event queue was drained after this time, and everything marked
+    before it has been sent; 0 while nothing is watched. `looks`: numbers of the looks that are answered by this batch or earlier ones.
+    `pending`: paths below which something marked before `clean_to` could not be read yet.
+    """
+
+    sequence: Natural
+    via: Via
+    low: Stamp
+    clean_to: Stamp
+    looks: list[Natural]
+    pending: list[bytes]
+    evidence: list[Evidence]
+
+
+class Mark(Frame, frozen=True, array_like=True, tag=3):
+    """A snapshot or an audit begins or ends here, between batches. `at` is when watching began: what was listed since is followed live."""
+
+    sequence: Natural
+    phase: Via
+    ends: bool
+    at: Stamp
+
+
+class Bye(Frame, frozen=True, array_like=True, tag=4):
+    """The agent ends the session; everything it had to say has been said if `drained`."""
+
+    reason: str
+    drained: bool
+
+
+class Ping(Frame, frozen=True, array_like=True, tag=5):
+    """Asks for the view clock; `sent` is the agent's CLOCK_BOOTTIME in ns, `error` what it believes of its own offset."""
+
+    sent: int
+    error: Natural
+
+
+# Session, fusion to agent
+
+
+class Welcome(Frame, frozen=True, array_like=True, tag=1):
+    """The session stands. `now` is the view clock at the answer, `highest` the agent's highest committed stamp, `window` the number of
+    batches that may wait for their acknowledgement. `snapshot` asks for a listing of everything, `why` says what for.
+    """
+
+    session: str
+    slot: Natural
+    role: Role
+    clock: str
+    now: Stamp
+    highest: Stamp
+    sequence: Natural
+    window: Natural
+    snapshot: bool
+    why: str
+
+
+class Ack(Frame, frozen=True, array_like=True, tag=2):
+    """Everything up to `sequence` is committed."""
+
+    sequence: Natural
+
+
+class NewRole(Frame, frozen=True, array_like=True, tag=3):
+    """The agent's part in serving the root has changed."""
+
+    role: Role
+
+
+class Look(Frame, frozen=True, array_like=True, tag=4):
+    """Read these paths again and say so with `number` in a batch: `paths` as they are, `directories` listed, with all below if
+    `recursive`."""
+
+    number: Natural
+    paths: list[bytes]
+    directories: list[bytes]
+    recursive: bool
+
+
+class Pong(Frame, frozen=True, array_like=True, tag=5):
+    """The view clock was `now` when a ping of `sent` was answered."""
+
+    sent: int
+    now: Stamp
+
+
+AgentControl = HelloAgent | States | Heartbeat | Done
+FusionControl = WelcomeAgent | HeartbeatEcho | Command | GoAway | Refuse
+AgentSession = Hello | Batch | Mark | Bye | Ping
+FusionSession = Welcome | Ack | NewRole | Look | Pong | GoAway | Refuse
+
+_T = TypeVar("_T")
+_encoder = msgspec.msgpack.Encoder()
+
+
+agent_control = msgspec.msgpack.Decoder(AgentControl)
+fusion_control = msgspec.msgpack.Decoder(FusionControl)
+agent_session = msgspec.msgpack.Decoder(AgentSession)
+fusion_session = msgspec.msgpack.Decoder(FusionSession)
+
+
+def encode(frame: Frame) -> bytes:
+    """The bytes of a frame."""
+    return _encoder.encode(frame)
+
+
+def decode(decoder: msgspec.msgpack.Decoder[_T], data: bytes) -> _T:
+    """The frame that `data` is, exactly; else `MalformedInput` with the place and the reason."""
+    if len(data) > LARGEST_FRAME:
+        raise MalformedInput(f"a frame of {len(data):,} bytes is larger than {LARGEST_FRAME:,}")
+    try:
+        return decoder.decode(data)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise MalformedInput(f"malformed frame: {error}") from error

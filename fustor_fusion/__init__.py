@@ -1,0 +1,1 @@
+"""Fusion: merges the evidence of all agents into views, and answers queries."""

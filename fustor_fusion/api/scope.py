@@ -1,0 +1,96 @@
+"""The part of a view that one request touches, and one consistent reading of each root in it."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from fustor_core.http.pipes import condition
+from fustor_core.http.problems import Problem
+from fustor_fusion.api.parameters import Asked
+from fustor_fusion.api.ports import RootFacts
+from fustor_fusion.api.shapes import Shaper, wall
+from fustor_fusion.stores import Reading, RootStore
+from fustor_fusion.trust import UNKNOWN_ROOT, LiveRoot, Trustworthiness, assess, combine
+from fustor_fusion.views import Mount, Place, View
+
+
+@dataclass(frozen=True, slots=True)
+class RootMoment:
+    """A root at the moment of the request. `epoch` is the wall-clock ns of stamp 0, so that one answer has one mapping of stamps to
+    times."""
+
+    store: RootStore
+    live: LiveRoot
+    facts: RootFacts
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """`place` is what was asked for, `mounts` the roots at or below it; a root that nobody ever reported has no moment. `now` is
+    wall-clock ns."""
+
+    view: View
+    place: Place
+    mounts: Sequence[Mount]
+    moments: Sequence[RootMoment | None]
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRoot:
+    """A root of the scope, open for reading on this thread. Without `reading` nobody ever reported it."""
+
+    mount: Mount
+    moment: RootMoment | None
+    reading: Reading | None
+    shape: Shaper
+
+    def trust(self, path: bytes) -> Trustworthiness:
+        """How far to trust what the reading says of `path`."""
+        if self.moment is None or self.reading is None:
+            return UNKNOWN_ROOT
+        return assess(path, self.reading.trust(path), self.reading.record(), self.moment.live, self.moment.epoch.__add__)
+
+
+class OpenScope:
+    """All roots of a scope, open for reading until the block ends."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.roots: list[OpenRoot] = []
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            for mount, moment in zip(self.scope.mounts, self.scope.moments, strict=True):
+                reading = None if moment is None else stack.enter_context(moment.store.reading())
+                self.roots.append(OpenRoot(mount, moment, reading, Shaper(mount, 0 if moment is None else moment.epoch)))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def trust(self, path: bytes, asked: Asked) -> Trustworthiness:
+        """How far to trust an answer about `path` in each root of the scope. Raises Problem (412) where that is less than was demanded."""
+        trust = combine([(root.mount.root, root.trust(path)) for root in self.roots])
+        if asked.require_complete and not trust.complete:
+            why = "; ".join(each.message for each in trust.conditions) or "no reason is known"
+            raise _not_enough(trust, f"the answer would not be complete: {why}. Wait, or ask without `require_complete`")
+        if asked.max_age is not None and (trust.as_of is None or self.scope.now - trust.as_of > asked.max_age):
+            age = "of no known age" if trust.as_of is None else f"as of {wall(trust.as_of)}"
+            raise _not_enough(trust, f"the answer would be {age}: older than `max_age` allows. Wait, or ask for less")
+        return trust
+
+
+def members(trust: Trustworthiness) -> dict[str, object]:
+    """The trust in an answer as members of a problem document."""
+    as_of = None if trust.as_of is None else wall(trust.as_of)
+    return {"as_of": as_of, "complete": trust.complete, "conditions": [condition(each) for each in trust.conditions]}
+
+
+def _not_enough(trust: Trustworthiness, detail: str) -> Problem:
+    return Problem(412, "not-fresh-enough", detail, members(trust))

@@ -1,0 +1,134 @@
+"""Fusion as a process: names the concrete adapters, and joins them."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+
+from aiohttp import web
+
+from fustor_core.errors import ConfigurationError
+from fustor_core.files import make_private_directory
+from fustor_core.http.hosts import Hosts
+from fustor_core.http.serving import listening
+from fustor_core.process import data_directory, stop_requested, tune
+from fustor_core.state import StateMachine
+from fustor_core.state_log import log_transitions
+from fustor_fusion.api.application import PRINCIPAL, Parts, Route, build
+from fustor_fusion.api.ports import SessionView
+from fustor_fusion.authorization import PUSH_ANY, Authorizer, Key, Principal
+from fustor_fusion.board import Board
+from fustor_fusion.pipe import FusionPipe
+from fustor_fusion.receivers.websocket import Receiver
+from fustor_fusion.root import RootOptions
+from fustor_fusion.roots import RootRegistry, kept_roots
+from fustor_fusion.settings import FusionSettings
+from fustor_fusion.stores import RootStore
+from fustor_fusion.stores.memory import MemoryStore
+from fustor_fusion.stores.sqlite import SqliteStore
+from fustor_fusion.views import Views
+
+log = logging.getLogger(__name__)
+
+PIPE = "default"
+
+
+async def run(settings: FusionSettings) -> None:
+    """Serve until a signal comes. Raises ConfigurationError where it cannot begin."""
+    tune()
+    machine = StateMachine(f"{settings.id}:{PIPE}")
+    log_transitions(machine)
+    pipe = FusionPipe(machine)
+    async with AsyncExitStack() as stack:
+        stop = stack.enter_context(stop_requested())
+        with pipe.starting():
+            fusion = await _start(stack, settings, machine)
+        await stop.wait()
+        with pipe.stopping():
+            await fusion.go_away("fusion is stopping")
+            await stack.aclose()
+
+
+def authorizer_of(settings: FusionSettings) -> Authorizer:
+    """Who may come in. Raises ConfigurationError where that would be nobody, or everybody on a network."""
+    if settings.open:
+        if settings.keys:
+            raise ConfigurationError("`open` lets everybody in, so `keys` mean nothing; drop one of the two")
+        return Authorizer.open(settings.listen.host)
+    return Authorizer([Key(key.name, key.hash.removeprefix("sha256:"), tuple(key.scopes)) for key in settings.keys])
+
+
+def views_of(settings: FusionSettings) -> Views:
+    """The mount tables. A view without mounts has every root at /NAME."""
+    return Views({name: {root: os.fsencode(mount) for root, mount in mounts.items()} for name, mounts in settings.views.items() if mounts})
+
+
+async def _start(stack: AsyncExitStack, settings: FusionSettings, machine: StateMachine) -> Receiver:
+    authorizer, views = authorizer_of(settings), views_of(settings)
+    board = Board(settings.session.heartbeat_every)
+    board.add_own(machine)
+    roots = RootRegistry(_store_opener(stack, settings), RootOptions(settings.session.window, settings.session.lease), board.progress)
+    stack.push_async_callback(roots.close)
+    if settings.store == "sqlite":
+        for name in kept_roots(settings.data / "roots"):
+            await roots.open(name)
+    receiver = Receiver(roots.open, _may_push, board, settings.session.heartbeat_every)
+    leading = asyncio.create_task(_keep_leaders(roots, receiver), name="leadership")
+    stack.callback(leading.cancel)
+    application = build(
+        Parts(roots, views, board, _Sessions(roots), lambda: (True, "")),
+        authorizer=authorizer,
+        hosts=Hosts(settings.listen.host, settings.listen.names, settings.listen.origins),
+        extra=[Route("GET", "/v1/session", receiver.session, PUSH_ANY), Route("GET", "/v1/agent", receiver.control, PUSH_ANY)],
+    )
+    port = await stack.enter_async_context(listening(application, settings.listen.host, settings.listen.port))
+    log.info("fusion listens on http://%s:%d", settings.listen.host, port)
+    return receiver
+
+
+def _store_opener(stack: AsyncExitStack, settings: FusionSettings) -> Callable[[str], RootStore]:
+    if settings.store == "memory":
+        return lambda name: MemoryStore()
+    directory = stack.enter_context(data_directory(settings.data, "fusion")) / "roots"
+    make_private_directory(directory)
+    return lambda name: SqliteStore(directory / f"{name}.db")
+
+
+def _may_push(request: web.Request, root: str) -> bool:
+    principal: Principal = request[PRINCIPAL]
+    return principal.may("push", root)
+
+
+async def _keep_leaders(roots: RootRegistry, receiver: Receiver) -> None:
+    """Let the next in line take over where a leader has been away for longer than its lease."""
+    while True:
+        await asyncio.sleep(1.0)
+        for root in roots.all():
+            if promoted := root.promote():
+                await receiver.promote(promoted)
+
+
+class _Sessions:
+    """The sessions of all roots, as queries see them."""
+
+    def __init__(self, roots: RootRegistry) -> None:
+        self._roots = roots
+
+    def all(self) -> Sequence[SessionView]:
+        return [
+            SessionView(
+                session.id,
+                session.agent,
+                f"{session.agent}:{session.hello.pipe}",
+                root.name,
+                session.role.value,
+                "snapshot" if session.snapshot_began is not None else "live",
+                session.since,
+                session.heard,
+                session.sequence,
+                session.remote,
+            )
+            for root in self._roots.all()
+            for session in root.table.all()
+        ]

@@ -1,0 +1,66 @@
+"""What `fustor status` does, and how its lines look."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from fustor_core.printable import one_line
+from fustor_fusion.commands import json_lines
+from fustor_fusion.commands.asking import asking
+from fustor_fusion.commands.options import Connection
+from fustor_fusion.lamp import lamp
+from fustor_fusion.replies import Pipe
+
+_PERIOD: Final = 1.0
+_COLOURS: Final = {"live": "32", "ready": "32", "auditing": "32", "failed": "1;31", "unknown": "31", "reconnecting": "33", "paused": "33"}
+
+
+async def show_lamps(connection: Connection, *, as_json: bool, watch: bool) -> int:
+    """Show all pipes; with `watch`, each time that what is shown would be another."""
+    # Layers and conditions are shown in full with -v; how far to trust an answer is no question here.
+    async with asking(replace(connection, verbose=False), local_paths=False) as run:
+        before = b""
+        while True:
+            pipes = await run.client.pipes()
+            if as_json:
+                text = json_lines.document(pipes, run.trust.meta)
+            else:
+                text = "".join(lines(pipes, verbose=connection.verbose, colours=run.output.is_terminal)).encode()
+            if text != before:
+                run.output.write(text)
+                run.output.flush()
+            before = text
+            if not watch:
+                return run.code
+            await asyncio.sleep(_PERIOD)
+
+
+def lines(pipes: Sequence[Pipe], *, verbose: bool, colours: bool) -> list[str]:
+    """One line a pipe; with `verbose` also its layers, its flags, its counters and all its conditions."""
+    if not pipes:
+        return ["no pipes yet: no agent has reported\n"]
+    width = max(len(pipe.id) for pipe in pipes)
+    shown = []
+    for pipe in pipes:
+        light = lamp(pipe)
+        word = one_line(str(light))
+        if colours:
+            word = f"\x1b[{_COLOURS.get(light.word, '0')}m{word}\x1b[0m"
+        shown.append(f"{one_line(pipe.id):<{width}}  {word}\n")
+        if verbose:
+            shown += [f"    {line}\n" for line in _details(pipe)]
+    return shown
+
+
+def _details(pipe: Pipe) -> list[str]:
+    wanted = f", should be {pipe.desired}" if pipe.desired else ""
+    details = [
+        f"{pipe.side}: {pipe.pipe_state} ({pipe.value}) since {pipe.since}{wanted}",
+        f"lifecycle {pipe.lifecycle}, operation {pipe.operational}, health {pipe.health}, version {pipe.version}",
+    ]
+    if pipe.last_heartbeat:
+        details.append(f"last heartbeat {pipe.last_heartbeat}")
+    if pipe.counters:
+        details.append(", ".join(f"{name} {count:,}" for name, count in sorted(pipe.counters.items())))
+    return details + [one_line(f"{each.type} since {each.since or 'unknown'}: {each.message}; {each.remedy}") for each in pipe.conditions]

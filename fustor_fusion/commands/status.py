@@ -1,0 +1,28 @@
+"""The command `fustor status`."""
+
+import click
+
+from fustor_fusion.commands.options import Connection, connection_options
+
+_EXAMPLES = """\b
+Examples:
+  fustor status
+  fustor status -v            layers, flags and conditions of each pipe
+  fustor status --watch       again and again, until Ctrl-C
+"""
+
+
+@click.command(
+    short_help="What every pipe is doing, and how well.", context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXAMPLES
+)
+@click.option("--watch", is_flag=True, help="Show it again whenever something changes, until Ctrl-C.")
+@connection_options
+def status(watch: bool, connection: Connection, as_json: bool) -> int:
+    """Show one word and one cause for each pipe: `live`, `snapshot 43 %`, `auditing`, `reconnecting: …`, `paused`, `stopped`, `failed: …`.
+
+    The exit code says whether fusion answered (0) or not (3), not how the pipes are.
+    """
+    from fustor_fusion.commands.asking import run
+    from fustor_fusion.commands.lamps import show_lamps
+
+    return run(show_lamps(connection, as_json=as_json, watch=watch))

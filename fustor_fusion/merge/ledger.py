@@ -1,0 +1,124 @@
+"""What a store remembers besides its entries, and which contributions it may commit: sequences, slots, marks, how fresh the root is.
+
+Pure: `Ledger` changes in memory, and the store makes it durable in the same transaction as the entries.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from fustor_core.errors import ConfigurationError
+from fustor_core.evidence import Evidence, Listing
+from fustor_core.paths import show
+from fustor_core.wire import Identity, Via
+from fustor_fusion.merge.nodes import Tree
+from fustor_fusion.merge.rules import Merge
+from fustor_fusion.stores import AgentRecord, Contribution, Outcome, OutOfSequence, RootRecord
+
+LAST_SLOT = 1023
+"""Stamps have ten bits for the slot; slot 0 is nobody's, for stamps that fusion itself gives."""
+
+
+class Ledger:
+    """The records of one root as they will be after the commit under way. `epoch` numbers the watchings that freshness is counted for."""
+
+    def __init__(self, record: RootRecord, agents: Sequence[AgentRecord], epoch: int) -> None:
+        self.record = record
+        self.agents = {agent.agent: agent for agent in agents}
+        self.epoch = epoch
+        self.changed: set[str] = set()
+
+    def open_session(self, agent: str, run: str, session: str, identity: Identity, now: int) -> AgentRecord:
+        """Begin a session; the record as it was before."""
+        before = self.agents.get(agent)
+        if before is None:
+            slot = 1 + max((known.slot for known in self.agents.values()), default=0)
+            if slot > LAST_SLOT:
+                raise ConfigurationError(
+                    f"{LAST_SLOT} agents have served this root, and no more can: rebuild its store, or give agents a lasting id"
+                )
+            before = AgentRecord(agent, slot, "", "", 0, 0, 0, None, 0)
+        self._note(replace(before, run=run, session=session, sequence=0, identity=identity))
+        self.record = replace(self.record, high_water=max(self.record.high_water, now))
+        return before
+
+    def commit(self, tree: Tree, contributions: Sequence[Contribution], now: int, drop_to: int) -> list[Outcome]:
+        """Apply to the tree what may be applied, and say what became of each contribution."""
+        for contribution in contributions:
+            for evidence in contribution.evidence:
+                _check_whole(evidence)
+        merge = Merge(tree, self.epoch)
+        outcomes = [self._contribute(tree, merge, contribution, now) for contribution in contributions]
+        merge.totals.finish()
+        self._vouch(tree, [contribution for contribution, outcome in zip(contributions, outcomes, strict=True) if outcome.problem is None])
+        record = self.record
+        # Raised after the evidence was applied: `low` speaks of what comes after it.
+        self.record = replace(
+            record, high_water=max(record.high_water, now), drop_mark=max(record.drop_mark, drop_to), writes=record.writes + 1
+        )
+        return outcomes
+
+    def _contribute(self, tree: Tree, merge: Merge, contribution: Contribution, now: int) -> Outcome:
+        agent = self.agents.get(contribution.agent)
+        if agent is None or agent.session != contribution.session:
+            return Outcome(problem=OutOfSequence(f"session {contribution.session!r} of {contribution.agent} has ended: open a new one"))
+        if contribution.sequence not in (agent.sequence, agent.sequence + 1):
+            message = f"{contribution.agent} sent frame {contribution.sequence} where {agent.sequence + 1} follows: open a new session"
+            return Outcome(problem=OutOfSequence(message))
+        outcome = Outcome()
+        if contribution.sequence == agent.sequence + 1:
+            self._begin(contribution)
+            agent = replace(agent, sequence=contribution.sequence, highest=max(agent.highest, self._apply(merge, contribution, outcome)))
+            agent = self._end(tree, contribution, agent, now)
+        self._note(replace(agent, clean_to=max(agent.clean_to, contribution.clean_to)))
+        return outcome
+
+    def _begin(self, contribution: Contribution) -> None:
+        if contribution.begins is not Via.SNAPSHOT or contribution.watching_since is None:
+            return
+        if contribution.watching_since != self.record.watching_since:
+            self.epoch += 1  # whatever was counted for another watching is void, even where that one comes back
+        self.record = replace(self.record, watching_since=contribution.watching_since, watched_by=contribution.agent)
+
+    def _apply(self, merge: Merge, contribution: Contribution, outcome: Outcome) -> int:
+        """Apply the evidence; the highest stamp in it."""
+        merge.totals.epoch, merge.via, merge.followed_since = self.epoch, contribution.via, None
+        if contribution.watching_since is not None and self.record.watching_since:
+            merge.followed_since = max(contribution.watching_since, self.record.watching_since)
+        highest = 0
+        for evidence in contribution.evidence:
+            highest = max(highest, evidence.at)
+            if evidence.at <= self.record.drop_mark:
+                outcome.stale.append(evidence.path)
+            elif not merge.apply(evidence):
+                outcome.unlike.append(evidence.path)
+        self.record = replace(self.record, high_water=max(self.record.high_water, highest))
+        return highest
+
+    def _end(self, tree: Tree, contribution: Contribution, agent: AgentRecord, now: int) -> AgentRecord:
+        if contribution.ends is Via.AUDIT:
+            self.record = replace(self.record, audit_at=now)
+        if contribution.ends is Via.SNAPSHOT:
+            self.record = replace(self.record, snapshot_at=now)
+            root = tree.root
+            return replace(agent, entries=root.files + root.directories + root.others)
+        return agent
+
+    def _vouch(self, tree: Tree, contributions: list[Contribution]) -> None:
+        """Bring `as_of` forward if the whole root is fresh after these."""
+        root = tree.root
+        if not self.record.watching_since or root.fresh_in(self.epoch) != root.to_list or root.unreadable_below:
+            return
+        clean_to = [contribution.clean_to for contribution in contributions if contribution.watching_since is not None]
+        self.record = replace(self.record, as_of=max(self.record.as_of, *clean_to, 0))
+
+    def _note(self, agent: AgentRecord) -> None:
+        if self.agents.get(agent.agent) != agent:
+            self.agents[agent.agent] = agent
+            self.changed.add(agent.agent)
+
+
+def _check_whole(evidence: Evidence) -> None:
+    if isinstance(evidence, Listing) and (evidence.part or not evidence.last):
+        raise ValueError(
+            f"part {evidence.part} of the listing of /{show(evidence.path)} reached a store: the receiver joins the parts first"
+        )

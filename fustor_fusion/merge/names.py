@@ -1,0 +1,189 @@
+"""What becomes of one name in a directory: it is absent, a leaf (anything that is no directory), or a directory, at a time.
+
+A chain is the list of directories from the root down to the one that holds the name.
+"""
+
+from fustor_core.evidence import Entry
+from fustor_core.wire import Via
+from fustor_fusion.merge.nodes import NEVER, Child, Directory, Tree
+from fustor_fusion.merge.totals import Chain, Delta, Totals, is_followed
+
+
+class Names:
+    """Names of one tree, within one commit. `via` is the act by which the evidence that is being applied came to be."""
+
+    def __init__(self, tree: Tree, totals: Totals) -> None:
+        self._tree = tree
+        self._totals = totals
+        self.via = Via.LIVE
+
+    def absent_since(self, parent: Directory, name: bytes) -> int:
+        """When a name that is not there was last known to be absent."""
+        if parent.buried_at <= parent.listed_at:
+            return parent.listed_at
+        return max(parent.listed_at, self._tree.tombstone(parent, name))
+
+    def set_absent(self, chain: Chain, name: bytes, at: int, *, bury: bool = True) -> None:
+        tree, parent = self._tree, chain[-1]
+        found = tree.lookup(parent, name)
+        if isinstance(found, Directory):
+            found.settle(parent.listed_at)
+            if at <= found.at:
+                self._was_no_directory([*chain, found], at)
+                return
+            self._detach(chain, found)
+        elif found is not None:
+            if at <= max(found.at, parent.listed_at):
+                return
+            self._remove_leaf(chain, name, found)
+        elif at <= self.absent_since(parent, name):
+            return
+        if bury and at > parent.listed_at:
+            tree.bury(parent, name, at)
+            parent.buried_at = max(parent.buried_at, at)
+            tree.touch([parent])
+
+    def set_leaf(self, chain: Chain, name: bytes, at: int, entry: Entry, own_at: int) -> None:
+        """`own_at` is NEVER where `at` is about to become the time of the parent's listing, which then stands for it."""
+        tree, parent = self._tree, chain[-1]
+        found = tree.lookup(parent, name)
+        delta = Delta()
+        if isinstance(found, Directory):
+            found.settle(parent.listed_at)
+            if at <= found.at:
+                self._was_no_directory([*chain, found], at)
+                return
+            self._detach(chain, found)
+        elif found is not None:
+            if at <= max(found.at, parent.listed_at):
+                return
+            if found.entry == entry:
+                tree.put(parent, name, Child(0, own_at, entry, found.changed_at, found.via))
+                return
+            if found.entry is not None:
+                delta.leaf(found.entry, -1)
+        elif at <= self.absent_since(parent, name):
+            return
+        else:
+            self._unbury(parent, name)
+        delta.leaf(entry, 1)
+        tree.put(parent, name, Child(0, own_at, entry, at, self.via))
+        parent.digest = None
+        self._totals.add(chain, delta)
+
+    def set_directory(self, chain: Chain, name: bytes, at: int, entry: Entry | None) -> Directory | None:
+        """The directory that is there after this, None if newer evidence denies it; `entry` is None where only its existence is known."""
+        parent = chain[-1]
+        found = self._tree.lookup(parent, name)
+        if isinstance(found, Directory):
+            found.settle(parent.listed_at)
+            if at > found.at:
+                found.at = at
+                self._tree.touch([found])
+            if entry is not None and at > max(found.stated_at, found.floor):
+                found.stated_at = at
+                self.state([*chain, found], entry, at)
+            return found
+        floor = self.absent_since(parent, name) if found is None else max(found.at, parent.listed_at)
+        if at <= floor:
+            return None
+        if found is not None:
+            self._remove_leaf(chain, name, found)
+        self._unbury(parent, name)
+        return self._make(chain, name, at, floor, entry)
+
+    def _make(self, chain: Chain, name: bytes, at: int, floor: int, entry: Entry | None) -> Directory:
+        tree, parent = self._tree, chain[-1]
+        made = tree.make(parent, name)
+        made.at, made.floor, made.stated_at = at, floor, NEVER if entry is None else at
+        tree.put(parent, name, Child(made.id, NEVER, entry, at, self.via))
+        delta = Delta()
+        delta.own(entry, 1)
+        made.followed = is_followed(entry)
+        self._totals.add([made], delta)
+        delta.directories = 1
+        self._totals.add(chain, delta)
+        parent.digest = None
+        return made
+
+    def state(self, chain: Chain, entry: Entry | None, at: int) -> None:
+        """Give the last directory of the chain other attributes; None takes away what is not known any more."""
+        directory = chain[-1]
+        own = self._tree.own(directory)
+        self._tree.touch([directory])
+        if own.entry == entry:
+            return
+        delta = Delta()
+        delta.own(own.entry, -1)
+        delta.own(entry, 1)
+        if directory.watched_in(self._totals.epoch):
+            delta.fresh = delta.to_list
+        directory.followed = is_followed(entry)
+        self._tree.put_own(directory, Child(directory.id, NEVER, entry, at, self.via))
+        self._totals.add(chain, delta)
+        if len(chain) > 1:
+            chain[-2].digest = None
+
+    def _remove_leaf(self, chain: Chain, name: bytes, found: Child) -> None:
+        assert found.entry is not None  # only a directory can be known without attributes
+        delta = Delta()
+        delta.leaf(found.entry, -1)
+        self._tree.remove(chain[-1], name)
+        chain[-1].digest = None
+        self._totals.add(chain, delta)
+
+    def _detach(self, chain: Chain, directory: Directory) -> None:
+        delta = Delta()
+        delta.below(directory, self._totals.epoch)
+        self._totals.forget(directory)
+        self._tree.remove(chain[-1], directory.name)
+        self._tree.detach(directory)
+        chain[-1].digest = None
+        self._totals.add(chain, delta)
+
+    def _unbury(self, parent: Directory, name: bytes) -> None:
+        if parent.buried_at > NEVER:
+            self._tree.unbury(parent, name)
+
+    def _was_no_directory(self, chain: Chain, at: int) -> None:
+        """The last directory of the chain exists by newer evidence, but did not at `at`: what is known from before is gone."""
+        tree, directory = self._tree, chain[-1]
+        if at <= directory.floor:
+            return
+        directory.floor = at
+        tree.touch([directory])
+        if directory.stated_at <= at:
+            directory.stated_at = NEVER
+            self.state(chain, None, directory.at)
+        for name, child in tree.children(directory).items():
+            if not child.directory:
+                if max(child.at, directory.listed_at) <= at:
+                    self._remove_leaf(chain, name, child)
+                continue
+            below = tree.lookup(directory, name)
+            assert isinstance(below, Directory)
+            below.settle(directory.listed_at)
+            if below.at <= at:
+                self._detach(chain, below)
+            else:
+                self._was_no_directory([*chain, below], at)
+        tree.forget_tombstones(directory, at)
+        self._forget_listing(chain, at)
+
+    def _forget_listing(self, chain: Chain, at: int) -> None:
+        """A listing, or the failure of one, of what was there before says nothing of what is there now."""
+        directory = chain[-1]
+        if directory.listed_at <= at:
+            directory.listed_at = NEVER
+            self._totals.set_watched(chain, False)
+        if directory.unreadable_at <= at:
+            self.now_readable(chain)
+
+    def now_readable(self, chain: Chain) -> None:
+        directory = chain[-1]
+        if directory.unreadable is None:
+            return
+        directory.unreadable_at, directory.unreadable = NEVER, None
+        delta = Delta()
+        delta.unreadable = -1
+        self._totals.add(chain, delta)

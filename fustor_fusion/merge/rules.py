@@ -1,0 +1,228 @@
+"""What a piece of evidence changes in a tree: the newest evidence about a path wins, and nothing else decides (DESIGN §2).
+
+The outcome depends on the set of evidence alone, not on its order, its repetition, or how it is split into commits;
+`changed_at` and `via` excepted.
+"""
+
+import stat
+
+from fustor_core.digest import listing_digest, sorted_digest
+from fustor_core.evidence import Entry, Evidence, Gone, Listing, Same, Seen, Unreadable
+from fustor_core.paths import components, split
+from fustor_core.wire import Via
+from fustor_fusion.merge.names import Names
+from fustor_fusion.merge.nodes import NEVER, Child, Directory, Tree
+from fustor_fusion.merge.totals import Chain, Delta, Totals, is_followed
+
+
+class Merge:
+    """Evidence applied to one tree within one commit. `via` and `followed_since` are of the contribution that is being applied.
+
+    `followed_since`: a listing from that stamp on makes its directory fresh; None if no listing of this contribution does.
+    """
+
+    def __init__(self, tree: Tree, epoch: int) -> None:
+        self._tree = tree
+        self.totals = Totals(tree, epoch)
+        self.followed_since: int | None = None
+        self._names = Names(tree, self.totals)
+
+    @property
+    def via(self) -> Via:
+        return self._names.via
+
+    @via.setter
+    def via(self, via: Via) -> None:
+        self._names.via = via
+
+    def apply(self, evidence: Evidence) -> bool:
+        """Apply one piece of evidence; False only for a `Same` that is unlike what is known, so that the directory is to be listed."""
+        match evidence:
+            case Listing(path, at, entries):
+                self._listing(path, at, entries)
+            case Same(path, at, digest):
+                return self._same(path, at, digest)
+            case Seen(path, at, entry):
+                self._seen(path, at, entry)
+            case Gone(path, at):
+                directory, name = split(path)
+                if (chain := self._reach(directory, at)) is not None:
+                    self._raise(chain, at)
+                    self._names.set_absent(chain, name, at)
+            case Unreadable(path, at, reason):
+                self._unreadable(path, at, reason)
+        return True
+
+    def _seen(self, path: bytes, at: int, entry: Entry) -> None:
+        if not path:
+            root = self._tree.root
+            if at > root.stated_at:
+                root.at, root.stated_at = max(root.at, at), at
+                self._names.state([root], entry, at)
+            return
+        directory, name = split(path)
+        if (chain := self._reach(directory, at)) is None:
+            return
+        self._raise(chain, at)
+        if entry.is_directory:
+            self._names.set_directory(chain, name, at, entry)
+        else:
+            self._names.set_leaf(chain, name, at, entry, at)
+
+    def _listing(self, path: bytes, at: int, entries: dict[bytes, Entry]) -> None:
+        chain = self._reach(path, at)
+        if chain is None:
+            return
+        directory = chain[-1]
+        newest_here = at >= directory.at
+        self._raise(chain, at)
+        if newest_here and directory.is_empty:
+            self._fill(chain, at, entries)
+        elif newest_here:
+            self._refill(chain, at, entries)
+        else:
+            self._merge_listing(chain, at, entries, self._tree.children(directory))
+        self._listed(chain, at)
+
+    def _same(self, path: bytes, at: int, digest: bytes) -> bool:
+        chain, missing = self._known(path, at)
+        if chain is None:
+            return True  # dead: there is nothing to compare with, and nothing to ask for
+        directory = chain[-1]
+        if missing or self._digest(directory) != digest:
+            return False
+        newest_here = at >= directory.at
+        self._raise(chain, at)
+        if not newest_here:
+            children = self._tree.children(directory)
+            self._merge_listing(chain, at, {name: child.entry for name, child in children.items() if child.entry is not None}, children)
+        self._listed(chain, at)
+        return True
+
+    def _unreadable(self, path: bytes, at: int, reason: str) -> None:
+        chain, missing = self._known(path, at)
+        if chain is None or missing:
+            return
+        directory = chain[-1]
+        if at <= max(directory.listed_at, directory.unreadable_at):
+            return
+        if directory.unreadable is None:
+            delta = Delta()
+            delta.unreadable = 1
+            self.totals.add(chain, delta)
+        directory.unreadable_at, directory.unreadable = at, reason
+        self._tree.touch([directory])
+        self.totals.set_watched(chain, False)
+
+    def _known(self, path: bytes, at: int) -> tuple[Chain | None, list[bytes]]:
+        """The directories on the way to `path` that are known, and the names that are not; None if newer evidence says that it was none."""
+        tree = self._tree
+        node = tree.root
+        chain = [node]
+        names = components(path)
+        for depth, name in enumerate(names):
+            found = tree.lookup(node, name)
+            if isinstance(found, Directory):
+                found.settle(node.listed_at)
+                if at <= found.floor:
+                    return None, []
+                chain.append(found)
+                node = found
+                continue
+            if at <= (self._names.absent_since(node, name) if found is None else max(found.at, node.listed_at)):
+                return None, []
+            return chain, names[depth:]
+        return chain, []
+
+    def _reach(self, path: bytes, at: int) -> Chain | None:
+        """The directories from the root to `path`, made where they are not known yet; None if newer evidence says that there was none."""
+        chain, missing = self._known(path, at)
+        if chain is not None:
+            for name in missing:
+                made = self._names.set_directory(chain, name, at, None)
+                assert made is not None  # `_known` found nothing that is newer
+                chain.append(made)
+        return chain
+
+    def _raise(self, chain: Chain, at: int) -> None:
+        for directory in chain:
+            if at > directory.at:
+                directory.at = at
+        self._tree.touch(chain)
+
+    def _fill(self, chain: Chain, at: int, entries: dict[bytes, Entry]) -> None:
+        """The first listing of a directory, or of an empty one: nothing to compare with."""
+        directory = chain[-1]
+        ordered = sorted(entries.items())
+        below = [(name, entry) for name, entry in ordered if entry.mode & 0o170000 == stat.S_IFDIR]
+        delta = Delta()
+        delta.leaves([entry for _, entry in ordered if entry.mode & 0o170000 != stat.S_IFDIR] if below else [*entries.values()])
+        made = {name: self._fill_directory(directory, name, at, entry, delta) for name, entry in below}
+        self._tree.fill(directory, ordered, made)
+        directory.filled_at, directory.filled_via = at, self.via
+        directory.digest = sorted_digest(ordered)
+        self.totals.add(chain, delta)
+
+    def _fill_directory(self, parent: Directory, name: bytes, at: int, entry: Entry, delta: Delta) -> int:
+        """Make a directory that is in a first listing, and count it; its id."""
+        made = self._tree.make(parent, name)
+        made.at = made.stated_at = at
+        made.floor = self._names.absent_since(parent, name)
+        made.followed = is_followed(entry)
+        own = Delta()
+        own.own(entry, 1)
+        self.totals.add([made], own)
+        delta.directories += 1
+        delta.own(entry, 1)
+        return made.id
+
+    def _refill(self, chain: Chain, at: int, entries: dict[bytes, Entry]) -> None:
+        """A listing that is no older than anything known of the directory: afterwards it holds exactly this."""
+        directory = chain[-1]
+        digest = listing_digest(entries)
+        if directory.digest != digest:
+            self._merge_listing(chain, at, entries, self._tree.children(directory))
+            directory.digest = digest
+
+    def _merge_listing(self, chain: Chain, at: int, entries: dict[bytes, Entry], children: dict[bytes, Child]) -> None:
+        directory = chain[-1]
+        # Where nothing known is newer, a directory with the same attributes needs no look: its parent's `listed_at` stands for its times.
+        overtaken = at < directory.at
+        own_at = NEVER if at > directory.listed_at else at
+        for name in children.keys() - entries.keys():
+            self._names.set_absent(chain, name, at, bury=False)  # the listing itself says so
+        for name, entry in entries.items():
+            child = children.get(name)
+            if child is not None and child.entry == entry and not (overtaken and child.directory):
+                continue
+            if entry.is_directory:
+                self._names.set_directory(chain, name, at, entry)
+            else:
+                self._names.set_leaf(chain, name, at, entry, own_at)
+
+    def _listed(self, chain: Chain, at: int) -> None:
+        """Note that the last directory of the chain has been listed; names that are not there were absent then."""
+        tree, directory = self._tree, chain[-1]
+        if at > directory.listed_at:
+            directory.listed_at = at
+            if directory.buried_at > NEVER:
+                tree.forget_tombstones(directory, at)
+                if directory.buried_at <= at:
+                    directory.buried_at = NEVER
+            tree.touch([directory])
+        if at > directory.unreadable_at:
+            self._names.now_readable(chain)
+            if self.followed_since is not None and at >= self.followed_since:
+                self.totals.set_watched(chain, True)
+
+    def _digest(self, directory: Directory) -> bytes | None:
+        """The digest of a directory's children; None while the attributes of one are not known."""
+        if directory.digest is None:
+            entries: dict[bytes, Entry] = {}
+            for name, child in self._tree.children(directory).items():
+                if child.entry is None:
+                    return None
+                entries[name] = child.entry
+            directory.digest = listing_digest(entries)
+            self._tree.touch([directory])
+        return directory.digest

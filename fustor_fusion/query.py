@@ -1,0 +1,68 @@
+"""What a query asks of a root, and what an answer holds: plain values, no I/O."""
+
+from dataclasses import dataclass
+
+from fustor_core.evidence import Entry, Kind
+
+Instant = tuple[int, int]
+"""A time of a file system: seconds since 1970 and nanoseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which entries a search wants; what is None is not asked for.
+
+    `name` and `iname` are shell patterns (`fustor_core.globs`) on the last component, `newer` and `older` compare the modification time
+    (strictly), depths count from the path that is searched (0 is that path itself).
+    """
+
+    name: bytes | None = None
+    iname: bytes | None = None
+    kinds: frozenset[Kind] | None = None
+    min_size: int | None = None
+    max_size: int | None = None
+    newer: Instant | None = None
+    older: Instant | None = None
+    uid: int | None = None
+    min_depth: int = 0
+    max_depth: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One entry as a root knows it. `entry` is None for a directory known only from what lies in it.
+
+    `changed_at` is the stamp at which the entry last changed in this root, `via` by which act that was learnt.
+    """
+
+    path: bytes
+    kind: Kind
+    entry: Entry | None
+    changed_at: int
+    via: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Totals of a path and all below it. `bytes` is the sum of the sizes of regular files, each name counted; `newest` the latest
+    modification time of anything counted; None if nothing counted has attributes."""
+
+    files: int
+    directories: int
+    others: int
+    bytes: int
+    allocated: int
+    newest: Instant | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """How far a root's store itself vouches for a path and all below it.
+
+    `fresh`: every directory there was listed since the watching that the store was told of began. `unreadable` directories could not be
+    read. `listed_at`: when the directory itself was last listed (for anything else: its parent); None if never.
+    """
+
+    fresh: bool
+    unreadable: int
+    listed_at: int | None

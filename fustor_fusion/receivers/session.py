@@ -1,0 +1,163 @@
+"""One session, as fusion sees it: what each frame means, whichever connection it came by."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+
+from fustor_core.clock import wall
+from fustor_core.errors import Refused
+from fustor_core.evidence import Evidence, Listing, check_evidence
+from fustor_core.wire import Ack, Batch, FusionSession, Look, Mark, Ping, Pong, Via
+from fustor_fusion.root import Root
+from fustor_fusion.sessions import LiveSession
+from fustor_fusion.stores import Contribution, Outcome
+
+log = logging.getLogger(__name__)
+
+MOST_STAGED = 4_000_000
+"""Entries of unfinished listings that a session may have staged."""
+
+
+KEEP_CLEAN_TO_EVERY = 5_000_000_000
+"""Nanoseconds between commits of an idle session."""
+
+
+class Parts:
+    """Joins the parts in which a huge listing travels; they are dropped with the session."""
+
+    def __init__(self) -> None:
+        self._staged: dict[tuple[bytes, int], list[Listing]] = {}
+        self._entries = 0
+
+    def whole(self, evidence: Sequence[Evidence]) -> list[Evidence]:
+        """The evidence in which every listing is whole."""
+        return [joined for one in evidence if (joined := self._join(one)) is not None]
+
+    def _join(self, one: Evidence) -> Evidence | None:
+        if not isinstance(one, Listing) or (one.last and not one.part):
+            return one
+        key = (one.path, one.at)
+        staged = self._staged.setdefault(key, [])
+        if one.part != len(staged):
+            raise Refused(f"part {one.part} of a listing came where part {len(staged)} was due", code="parts")
+        staged.append(one)
+        self._entries += len(one.entries)
+        if self._entries > MOST_STAGED:
+            raise Refused(f"more than {MOST_STAGED:,} entries of unfinished listings", code="parts")
+        if not one.last:
+            return None
+        del self._staged[key]
+        entries = {name: entry for part in staged for name, entry in part.entries.items()}
+        self._entries -= sum(len(part.entries) for part in staged)
+        return Listing(one.path, one.at, entries)
+
+
+class SessionReceiver:
+    """Takes the frames of one session in order, and says what to answer.
+
+    Frames are checked whole before anything of them is used. They are committed in the order they came, together with whatever else waits
+    then, and acknowledged only after that.
+    """
+
+    def __init__(self, root: Root, session: LiveSession) -> None:
+        self._root = root
+        self.session = session
+        self._parts = Parts()
+        self._waiting: deque[tuple[Batch | Mark, Contribution | None]] = deque()
+        self._arrived = asyncio.Event()
+        self._room = asyncio.Event()
+        self._last = 0
+        self._looks = 0
+        self._kept_clean_to = 0
+        self._most = root.window + 2
+
+    async def take(self, frame: Batch | Mark | Ping) -> Pong | None:
+        """Queue a frame for its commit. Raises Refused or MalformedInput for one that breaks the rules, and nothing of it is applied."""
+        self.session.heard = wall()
+        if isinstance(frame, Ping):
+            self.session.clock_error = min(frame.error, 10_000_000_000)
+            return Pong(frame.sent, self._root.clock.now())
+        contribution = self._checked(frame)
+        while len(self._waiting) >= self._most:
+            self._room.clear()
+            await self._room.wait()
+        self._waiting.append((frame, contribution))
+        self._arrived.set()
+        return None
+
+    def _checked(self, frame: Batch | Mark) -> Contribution | None:
+        if isinstance(frame, Batch) and not frame.evidence and frame.sequence == self._last:
+            return self._idle(frame)
+        if frame.sequence != self._last + 1:
+            raise Refused(f"frame {frame.sequence} came where {self._last + 1} was due", code="out-of-sequence")
+        session = self.session
+        blank = Contribution(session.agent, session.hello.run, session.id, frame.sequence, Via.LIVE)
+        if isinstance(frame, Mark):
+            contribution = self._marked(frame, blank)
+        else:
+            for one in frame.evidence:
+                check_evidence(one)
+                self._root.check_stamp(session, one.at)
+            contribution = replace(blank, via=frame.via, evidence=self._parts.whole(frame.evidence), clean_to=frame.clean_to)
+        self._last = frame.sequence
+        return replace(contribution, watching_since=session.watching_since)
+
+    def _idle(self, frame: Batch) -> Contribution | None:
+        """A batch that only brings `clean_to` forward is worth a commit now and then, so that a restart knows about how fresh it is."""
+        session = self.session
+        if not self._last or frame.clean_to < self._kept_clean_to + KEEP_CLEAN_TO_EVERY:
+            return None
+        self._kept_clean_to = frame.clean_to
+        blank = Contribution(session.agent, session.hello.run, session.id, frame.sequence, Via.LIVE, clean_to=frame.clean_to)
+        return replace(blank, watching_since=session.watching_since)
+
+    def _marked(self, mark: Mark, blank: Contribution) -> Contribution:
+        session = self.session
+        if mark.phase is Via.SNAPSHOT and not mark.ends:
+            self._root.check_stamp(session, mark.at)
+            session.snapshot_began = wall()
+            if session.leads:
+                session.watching_since = mark.at
+        if mark.phase is Via.SNAPSHOT and mark.ends:
+            session.snapshot_began = None
+        return replace(blank, via=mark.phase, ends=mark.phase) if mark.ends else replace(blank, via=mark.phase, begins=mark.phase)
+
+    async def answers(self) -> AsyncIterator[FusionSession]:
+        """Commit what waits, again and again, and give what is to be sent for it."""
+        while True:
+            if not self._waiting:
+                self._arrived.clear()
+                await self._arrived.wait()
+            group = list(self._waiting)
+            contributions = [contribution for _, contribution in group if contribution is not None]
+            outcomes = await self._root.commit(contributions) if contributions else []
+            for _ in group:
+                self._waiting.popleft()
+            self._room.set()
+            for outcome in outcomes:
+                if outcome.problem is not None:
+                    raise Refused(str(outcome.problem), code="out-of-sequence")
+            for answer in self._settled(group, outcomes):
+                yield answer
+
+    def _settled(self, group: Sequence[tuple[Batch | Mark, Contribution | None]], outcomes: Sequence[Outcome]) -> list[FusionSession]:
+        """What the session is told, and what is known of it, after a commit."""
+        session = self.session
+        stale = [path for outcome in outcomes for path in outcome.stale]
+        unlike = [path for outcome in outcomes for path in outcome.unlike]
+        answers: list[FusionSession] = []
+        if outcomes:
+            answers.append(Ack(group[-1][0].sequence))
+        if stale or unlike:
+            self._looks += 1
+            answers.append(Look(self._looks, stale, unlike, False))
+            session.refused.update(dict.fromkeys((*stale, *unlike), (self._looks, session.clean_to)))
+        for frame, _ in group:
+            session.sequence = frame.sequence
+            if isinstance(frame, Batch):
+                session.low, session.clean_to, session.pending = frame.low, frame.clean_to, tuple(frame.pending)
+                for look in frame.looks:
+                    session.refused = {path: held for path, held in session.refused.items() if held[0] != look}
+        return answers

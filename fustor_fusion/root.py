@@ -1,0 +1,166 @@
+"""One root, alive: its store, its clock, its sessions, and the one thread that writes."""
+
+import logging
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from fustor_core.clock import ViewClock, wall
+from fustor_core.errors import Refused
+from fustor_core.wire import Condition, Hello, Role, Welcome
+from fustor_fusion.api.ports import RootFacts, SourcePath
+from fustor_fusion.sessions import Admission, LiveSession, Table
+from fustor_fusion.stores import AgentRecord, Contribution, Outcome, RootStore
+from fustor_fusion.trust import LiveRoot, Pending, Progress, Reason
+from fustor_fusion.writer import Writer
+
+log = logging.getLogger(__name__)
+
+STORE_AWAY = "store-unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class RootOptions:
+    """What sessions of a root are told. `lease` is in seconds."""
+
+    window: int
+    lease: float
+
+
+class Root:
+    """One root. Lives on the event loop; reads of its store come from other threads."""
+
+    def __init__(self, name: str, store: RootStore, options: RootOptions, progress: Callable[[str, str], int | None]) -> None:
+        self.name = name
+        self._store = store
+        self._options = options
+        """`progress` says how many percent of its snapshot of a root an agent has done."""
+        with store.reading() as reading:
+            record = reading.record()
+            self._agents = {each.agent: each for each in reading.agents()}
+        self._watched_by = record.watched_by
+        self._watching_since = record.watching_since
+        self.clock = ViewClock(record.clock, record.high_water)
+        self.table = Table(options.lease)
+        if record.watched_by:
+            self.table.leader, self.table.leader_lost_at = record.watched_by, self.clock.now()
+        self._away_since: int | None = None
+        self._writer = Writer(name, store, self.clock.now, self.table.lowest, self._store_problem)
+        self._problem: Condition | None = None
+        self._paths: dict[str, SourcePath] = {}
+        self._progress = progress
+
+    async def close(self) -> None:
+        await self._writer.close()
+        self._store.close()
+
+    # Sessions
+
+    async def open_session(self, hello: Hello, remote: str) -> tuple[LiveSession, Welcome, LiveSession | None]:
+        """A new session, what to tell the agent, and the session that it takes the place of. Raises Refused."""
+        admission = self._admit(hello)
+        session_id = uuid.uuid4().hex
+        record = await self._writer.call(
+            lambda: self._store.open_session(hello.agent, hello.run, session_id, hello.identity, self.clock.now())
+        )
+        # Others may have come or gone meanwhile, and the store's word on this agent is newer than ours.
+        self._agents[hello.agent] = record
+        admission = self._admit(hello)
+        if admission.replaces:
+            self.end_session(admission.replaces)
+        session = LiveSession(session_id, hello, record.slot, admission.role, wall(), wall(), remote)
+        if admission.role is Role.LEADER and not admission.snapshot:
+            session.watching_since = self._watching_since or None
+        self.table.add(session)
+        self._paths[hello.agent] = SourcePath(hello.agent, hello.boot, hello.path)
+        return session, self._welcome(session, record, admission), admission.replaces
+
+    def _admit(self, hello: Hello) -> Admission:
+        return self.table.admit(hello, self._agents.get(hello.agent), self.clock.now(), watched_by=self._watched_by)
+
+    def _welcome(self, session: LiveSession, record: AgentRecord, admission: Admission) -> Welcome:
+        clock, highest = self.clock, record.highest
+        return Welcome(
+            session.id,
+            session.slot,
+            session.role,
+            clock.name,
+            clock.now(),
+            highest,
+            0,
+            self._options.window,
+            admission.snapshot,
+            admission.why,
+        )
+
+    def end_session(self, session: LiveSession) -> None:
+        """The session has ended. What it had been told to look at again is forgotten with it: the agent reads all of that anew."""
+        if session.leads and self.table.leading is session:
+            self._away_since = wall()
+        self.table.remove(session, self.clock.now())
+
+    def promote(self) -> LiveSession | None:
+        """The session that leads from here on, where the leader has been away for too long."""
+        return self.table.promote(self.clock.now())
+
+    async def commit(self, contributions: Sequence[Contribution]) -> list[Outcome]:
+        """Commit what sessions brought."""
+        outcomes = await self._writer.commit(contributions)
+        for one in contributions:
+            if one.begins is not None and one.watching_since is not None:
+                self._watched_by, self._watching_since = one.agent, one.watching_since
+        return outcomes
+
+    def check_stamp(self, session: LiveSession, at: int) -> None:
+        """Refuse evidence from beyond the clock, or with the stamp of another slot."""
+        if at > self.clock.now() + session.clock_error + _TOLERANCE:
+            raise Refused(f"evidence from {(at - self.clock.now()) / 1e9:.3f} s ahead of the view clock", code="from-the-future")
+        if at & _SLOT_MASK != session.slot:
+            raise Refused(f"evidence with the slot {at & _SLOT_MASK}, where the session has {session.slot}", code="wrong-slot")
+
+    # What queries want to know
+
+    @property
+    def store(self) -> RootStore:
+        return self._store
+
+    @property
+    def window(self) -> int:
+        """How many batches a session may have waiting for their acknowledgement."""
+        return self._options.window
+
+    def to_wall(self, stamp: int) -> int:
+        return self.clock.to_wall(stamp)
+
+    def live(self) -> LiveRoot:
+        leading = self.table.leading
+        if leading is None:
+            return LiveRoot(self.table.leader, False, away_since=self._away_since, conditions=self._conditions())
+        pending = [Pending(path, Reason.REFUSED, since) for path, (_, since) in leading.refused.items()]
+        pending += [Pending(path, Reason.UNREAD, leading.clean_to) for path in leading.pending]
+        progress = None
+        if leading.snapshot_began is not None:
+            progress = Progress(leading.snapshot_began, self._progress(leading.agent, self.name))
+        remote_writers = leading.hello.remote_writers
+        return LiveRoot(leading.agent, True, leading.clean_to, pending, None, progress, remote_writers, self._conditions())
+
+    def facts(self) -> RootFacts:
+        leading = self.table.leading
+        return RootFacts(sorted(self._agents), leading.agent if leading else None, list(self._paths.values()))
+
+    def _conditions(self) -> list[Condition]:
+        return [self._problem] if self._problem else []
+
+    def _store_problem(self, message: str | None) -> None:
+        if message is None:
+            log.info("the store of the root commits again", extra={"root": self.name})
+            self._problem = None
+        elif self._problem is None:
+            log.error("the store of the root cannot commit: %s", message, extra={"root": self.name})
+            self._problem = Condition(
+                STORE_AWAY, wall(), message, "make room, or see what ails the disk; nothing is acknowledged until then"
+            )
+
+
+_TOLERANCE = 50_000_000
+_SLOT_MASK = 1023

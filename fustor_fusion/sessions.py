@@ -1,0 +1,138 @@
+"""The sessions of one root: who may have one, who leads, what each still has to read again. Plain decisions; time is an argument."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from fustor_core.errors import Refused
+from fustor_core.wire import Hello, Role
+from fustor_fusion.stores import AgentRecord
+
+
+@dataclass(slots=True)
+class LiveSession:
+    """One agent pipe connected to one root. Stamps are on the root's clock, `since` and `heard` wall-clock ns."""
+
+    id: str
+    hello: Hello
+    slot: int
+    role: Role
+    since: int
+    heard: int
+    remote: str
+    sequence: int = 0
+    low: int = 0
+    clean_to: int = 0
+    watching_since: int | None = None
+    clock_error: int = 0
+    pending: tuple[bytes, ...] = ()
+    refused: dict[bytes, tuple[int, int]] = field(default_factory=dict)
+    """Paths of which evidence could not be used, with the number of the look that reads them again, and the stamp up to which they were
+    known."""
+    snapshot_began: int | None = None
+
+    @property
+    def agent(self) -> str:
+        return self.hello.agent
+
+    @property
+    def leads(self) -> bool:
+        return self.role is Role.LEADER
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What a new session is told, and the session that it takes the place of."""
+
+    role: Role
+    snapshot: bool
+    why: str
+    replaces: LiveSession | None
+
+
+class Table:
+    """The sessions that stand. A leader whose session ends keeps its part for `lease` seconds, so that a blink of the network changes
+    nothing."""
+
+    def __init__(self, lease: float) -> None:
+        self._lease = int(lease * 1e9)
+        self._sessions: dict[str, LiveSession] = {}
+        self.leader: str | None = None
+        self.leader_lost_at: int | None = None
+
+    def all(self) -> list[LiveSession]:
+        return list(self._sessions.values())
+
+    def of(self, agent: str) -> LiveSession | None:
+        return next((session for session in self._sessions.values() if session.agent == agent), None)
+
+    @property
+    def leading(self) -> LiveSession | None:
+        """The session of the leader; None while it is away."""
+        return next((session for session in self._sessions.values() if session.leads), None)
+
+    def admit(self, hello: Hello, record: AgentRecord | None, now: int, *, watched_by: str) -> Admission:
+        """Whether, and how, an agent may have a session. Raises Refused."""
+        standing = self.of(hello.agent)
+        if standing and standing.hello.run != hello.run:
+            raise Refused(
+                f"an agent with the id {hello.agent} is connected already, as another process; give each agent an id of its own",
+                code="agent-twice",
+            )
+        for other in self._sessions.values():
+            if other is not standing and other.hello.excludes != hello.excludes:
+                apart = _words(set(hello.excludes) ^ set(other.hello.excludes))
+                raise Refused(
+                    f"the agents of root {hello.root} leave out different things: {apart} is left out by only one of {hello.agent} and "
+                    f"{other.agent}; give both the same excludes",
+                    code="excludes-differ",
+                )
+        role = self._role_of(hello.agent, now)
+        snapshot, why = _wants_snapshot(hello, record, watched_by) if role is Role.LEADER else (False, "")
+        return Admission(role, snapshot, why, standing)
+
+    def _role_of(self, agent: str, now: int) -> Role:
+        lost = self.leader_lost_at
+        free = self.leader is None or (lost is not None and now - lost > self._lease)
+        return Role.LEADER if free or self.leader == agent else Role.FOLLOWER
+
+    def add(self, session: LiveSession) -> None:
+        """The session stands."""
+        self._sessions[session.id] = session
+        if session.leads:
+            self.leader, self.leader_lost_at = session.agent, None
+
+    def remove(self, session: LiveSession, now: int) -> None:
+        """The session has ended."""
+        if self._sessions.pop(session.id, None) and session.leads:
+            self.leader_lost_at = now
+
+    def promote(self, now: int) -> LiveSession | None:
+        """The session that takes over from a leader that was away for longer than its lease; None if there is no need, or nobody."""
+        lost = self.leader_lost_at
+        if lost is None or now - lost <= self._lease:
+            return None
+        following = min(self._sessions.values(), key=lambda session: session.since, default=None)
+        if following:
+            following.role = Role.LEADER
+            self.leader, self.leader_lost_at = following.agent, None
+        return following
+
+    def lowest(self) -> int:
+        """No session will bring evidence at or below this; 0 while nobody says so."""
+        return min((session.low for session in self._sessions.values()), default=0)
+
+
+def _wants_snapshot(hello: Hello, record: AgentRecord | None, watched_by: str) -> tuple[bool, str]:
+    if record is None or not record.run:
+        return True, "fusion knows nothing of this root from this agent"
+    if record.run != hello.run:
+        return True, "the agent was started anew, so nobody watched in between"
+    if hello.session and (record.session != hello.session or record.sequence < hello.sequence):
+        return True, "fusion does not have all that it acknowledged (it was restored or lost power)"
+    if watched_by != hello.agent:
+        return True, "another agent led before"
+    return False, ""
+
+
+def _words(patterns: Iterable[str]) -> str:
+    return ", ".join(repr(pattern) for pattern in sorted(patterns))

@@ -1,0 +1,76 @@
+"""The settings of fusion: one file, the environment (`FUSTOR_FUSION__…`), options. `config/fusion.yaml` shows all of them."""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, field_validator
+
+from fustor_core.settings import Section, Settings
+from fustor_core.units import Duration
+
+
+def _check_name(name: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_-]*", name):
+        raise ValueError("should be a lower-case letter, then lower-case letters, digits, `_` or `-`")
+    return name
+
+
+Name = Annotated[str, AfterValidator(_check_name)]
+
+
+class Listen(Section):
+    """Where agents and queries come in. `names` are further hosts it is called by, `origins` sites whose pages may call it."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8102, ge=0, le=65535)
+    names: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+
+
+class KeySettings(Section):
+    """A key: its name, the SHA-256 of its text as `sha256:HEX`, and what it may do."""
+
+    name: str
+    hash: str
+    scopes: list[str] = Field(min_length=1)
+
+    @field_validator("hash")
+    @classmethod
+    def _check_hash(cls, value: str) -> str:
+        if not re.fullmatch(r"sha256:[0-9a-f]{64}", value):
+            raise ValueError("should be sha256: and 64 hexadecimal digits, as `fustor fusion key` prints")
+        return value
+
+
+class SessionSettings(Section):
+    """How agents are dealt with: batches that may wait for their acknowledgement, seconds between heartbeats, and after how long a silent
+    leader is replaced."""
+
+    window: int = Field(default=16, ge=1, le=1024)
+    heartbeat_every: Duration = 1.0
+    lease: Duration = 10.0
+
+
+class Log(Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "text", "json"] = "auto"
+
+
+def _default_data() -> Path:
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "fustor" / "fusion"
+
+
+class FusionSettings(Settings):
+    """Everything that fusion can be told."""
+
+    id: Name = "fusion"
+    data: Path = Field(default_factory=_default_data)
+    listen: Listen = Listen()
+    open: bool = False
+    keys: tuple[KeySettings, ...] = ()
+    views: dict[Name, dict[Name, str]] = Field(default_factory=dict)
+    store: Literal["sqlite", "memory"] = "sqlite"
+    session: SessionSettings = SessionSettings()
+    log: Log = Log()

@@ -1,0 +1,147 @@
+"""The port to where fusion keeps one root: what is known, as evidence left it, and up to where each agent's evidence is committed.
+
+An implementation agrees with the meaning of evidence (DESIGN §2) for any evidence, in any order, repeated, split in any way into batches.
+The contract suite in tests/contract runs on every implementation.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from fustor_core.errors import FustorError
+from fustor_core.evidence import Evidence
+from fustor_core.wire import Identity, Via
+from fustor_fusion.query import Filter, Found, Trust, Usage
+
+
+class OutOfSequence(FustorError):
+    """The batch does not follow the last committed one of its agent: open a new session."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """One frame of one session, to be committed whole or not at all.
+
+    `watching_since`: what this agent lists from that stamp on is followed live, so it counts as fresh (None for an agent that does not
+    lead).
+    `begins`, `ends`: a snapshot or an audit begins or ends with this frame; where a snapshot begins, `watching_since` becomes the root's.
+    `clean_to`: see `fustor_core.wire.Batch`.
+    """
+
+    agent: str
+    run: str
+    session: str
+    sequence: int
+    via: Via
+    evidence: Sequence[Evidence] = ()
+    clean_to: int = 0
+    watching_since: int | None = None
+    begins: Via | None = None
+    ends: Via | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a contribution.
+
+    `problem`: it was out of sequence and nothing of it was applied. `stale`: paths whose evidence was at or below the drop mark, to be read
+    again. `unlike`: directories of which a `Same` did not match, to be listed.
+    """
+
+    problem: OutOfSequence | None = None
+    stale: list[bytes] = field(default_factory=list)
+    unlike: list[bytes] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRecord:
+    """What the store remembers of an agent. `slot` is never given to another; `highest` is its highest committed stamp."""
+
+    agent: str
+    slot: int
+    run: str
+    session: str
+    sequence: int
+    highest: int
+    clean_to: int
+    identity: Identity | None
+    entries: int
+    """Entries in the root when the agent last ended a snapshot: how large a loss is measured against."""
+
+
+@dataclass(frozen=True, slots=True)
+class RootRecord:
+    """What the store remembers of the root as a whole; stamps on the view clock `clock`, 0 where something never happened.
+
+    `high_water`: no stamp above it was ever given out or committed. `as_of`: every change before it is in the store, for the whole root, as
+    it was when the root was last wholly fresh. `writes`: commits since the store is new.
+    """
+
+    clock: str
+    high_water: int
+    drop_mark: int
+    watching_since: int
+    watched_by: str
+    snapshot_at: int
+    audit_at: int
+    as_of: int
+    writes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some entries, and the opaque cursor after which the next ones follow (None at the end)."""
+
+    entries: list[Found]
+    next: str | None
+
+
+class Reading(Protocol):
+    """One consistent state of a root, read by one thread."""
+
+    def record(self) -> RootRecord: ...
+
+    def agents(self) -> list[AgentRecord]: ...
+
+    def find(self, path: bytes) -> Found | None:
+        """The entry at `path`; None if the root holds nothing there."""
+
+    def children(self, path: bytes, after: bytes | None, limit: int) -> list[Found]:
+        """At most `limit` entries of the directory, by name in byte order, from the first behind `after`; none for what is no directory."""
+
+    def search(self, path: bytes, wanted: Filter, after: str | None, limit: int) -> Page:
+        """At most `limit` (1 or more) entries at and below `path` that match, in no promised order, each once over all pages.
+
+        `after` is the `next` of the page before, good across commits; MalformedInput if it is none.
+        """
+
+    def usage(self, path: bytes) -> Usage | None: ...
+
+    def trust(self, path: bytes) -> Trust: ...
+
+
+class RootStore(Protocol):
+    """Where one root is kept. Writes come from one thread at a time; readings from any."""
+
+    def open_session(self, agent: str, run: str, session: str, identity: Identity, now: int) -> AgentRecord:
+        """Begin a session, durably; the record as it was *before* (`run`, `session` empty and `sequence` 0 for a new agent).
+
+        Gives the agent its slot if it has none, and puts it at sequence 0 of `session`, so that frames of any earlier session are out of
+        sequence.
+        """
+
+    def commit(self, contributions: Sequence[Contribution], now: int, drop_to: int) -> list[Outcome]:
+        """Commit what each contribution brings, all in one transaction, in the given order; what became of each.
+
+        `now` is the view clock, `drop_to` the drop mark after this (ignored where it would fall). Raises StoreUnavailable, with nothing
+        applied, if it cannot be made durable, and ValueError for a part of a listing: parts are joined before.
+        """
+
+    def reading(self) -> AbstractContextManager[Reading]:
+        """Read the last committed state, from any thread, without waiting for a writer."""
+
+    def purge(self, limit: int) -> bool:
+        """Remove up to `limit` rows that removed directories left behind; whether there are more."""
+
+    def close(self) -> None: ...

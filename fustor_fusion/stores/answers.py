@@ -1,0 +1,72 @@
+"""What every store answers in the same way: whether an entry is wanted, and the answers made of what is stored."""
+
+from collections.abc import Callable
+
+from fustor_core import globs
+from fustor_core.evidence import Entry, Kind
+from fustor_fusion.merge.nodes import Child, Directory
+from fustor_fusion.query import Filter, Found, Usage
+
+Test = Callable[[bytes, Kind, Entry | None], bool]
+
+
+def matcher(wanted: Filter) -> Test:
+    """Whether a filter wants an entry with this name, kind and attributes; its depths are left to the caller."""
+    tests: list[Test] = []
+    if wanted.name is not None:
+        by_name = globs.compile(wanted.name)
+        tests.append(lambda name, _kind, _entry: by_name(name))
+    if wanted.iname is not None:
+        by_iname = globs.compile(wanted.iname, ignore_case=True)
+        tests.append(lambda name, _kind, _entry: by_iname(name))
+    if wanted.kinds is not None:
+        kinds = wanted.kinds
+        tests.append(lambda _name, kind, _entry: kind in kinds)
+    attributes = _attribute_tests(wanted)
+    if attributes:
+        tests.append(lambda _name, _kind, entry: entry is not None and all(test(entry) for test in attributes))
+    return lambda name, kind, entry: all(test(name, kind, entry) for test in tests)
+
+
+def _attribute_tests(wanted: Filter) -> list[Callable[[Entry], bool]]:
+    min_size, max_size, newer, older, uid = wanted.min_size, wanted.max_size, wanted.newer, wanted.older, wanted.uid
+    tests: list[Callable[[Entry], bool]] = []
+    if min_size is not None:
+        tests.append(lambda entry: entry.size >= min_size)
+    if max_size is not None:
+        tests.append(lambda entry: entry.size <= max_size)
+    if newer is not None:
+        tests.append(lambda entry: (entry.mtime, entry.mtime_ns) > newer)
+    if older is not None:
+        tests.append(lambda entry: (entry.mtime, entry.mtime_ns) < older)
+    if uid is not None:
+        tests.append(lambda entry: entry.uid == uid)
+    return tests
+
+
+def kind_of(child: Child) -> Kind:
+    """The kind of what is stored under a name."""
+    if child.directory or child.entry is None:
+        return Kind.DIRECTORY
+    return child.entry.kind
+
+
+def found(path: bytes, child: Child, parent: Directory | None) -> Found:
+    """One entry as an answer; `parent` is the directory that holds it, None for the root."""
+    changed_at, via = child.changed_at, child.via
+    if parent is not None and changed_at is None:
+        changed_at = parent.filled_at
+    if parent is not None and via is None:
+        via = parent.filled_via
+    return Found(path, kind_of(child), child.entry, changed_at or 0, via or "")
+
+
+def usage_of_directory(directory: Directory) -> Usage:
+    """The totals of a directory and all below it."""
+    return Usage(directory.files, directory.directories, directory.others, directory.bytes, directory.allocated, directory.newest)
+
+
+def usage_of_leaf(entry: Entry) -> Usage:
+    """The totals of one thing that is no directory."""
+    is_file = entry.kind is Kind.FILE
+    return Usage(int(is_file), 0, int(not is_file), entry.size if is_file else 0, entry.allocated, (entry.mtime, entry.mtime_ns))

@@ -1,0 +1,164 @@
+"""A root kept in memory: for tests, and where nothing needs to outlast the process."""
+
+import secrets
+import threading
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+from fustor_core.evidence import Entry
+from fustor_core.wire import Identity
+from fustor_fusion.merge.ledger import Ledger
+from fustor_fusion.merge.nodes import NEVER, ROOT_ID, Child, Directory
+from fustor_fusion.merge.totals import latest
+from fustor_fusion.query import Instant
+from fustor_fusion.stores import AgentRecord, Contribution, Outcome, Reading, RootRecord
+from fustor_fusion.stores.reading import ABOVE_ROOT, TreeReading
+
+
+class MemoryTree:
+    """The nodes of a root, in dicts (`fustor_fusion.merge.nodes.Tree`)."""
+
+    def __init__(self) -> None:
+        self._next_id = ROOT_ID + 1
+        self.root = Directory(ROOT_ID, ABOVE_ROOT, b"", to_list=1)
+        self.directories = {ROOT_ID: self.root}
+        self.entries: dict[int, dict[bytes, Child]] = {ABOVE_ROOT: {b"": Child(ROOT_ID, NEVER, None)}, ROOT_ID: {}}
+        self.tombstones: dict[int, dict[bytes, int]] = {}
+        self.detached: list[int] = []
+
+    def lookup(self, parent: Directory, name: bytes) -> Directory | Child | None:
+        child = self.entries[parent.id].get(name)
+        return self.directories[child.directory] if child is not None and child.directory else child
+
+    def own(self, directory: Directory) -> Child:
+        return self.entries[directory.parent][directory.name]
+
+    def put_own(self, directory: Directory, child: Child) -> None:
+        self.entries[directory.parent][directory.name] = child
+
+    def children(self, parent: Directory) -> dict[bytes, Child]:
+        return dict(self.entries[parent.id])
+
+    def put(self, parent: Directory, name: bytes, child: Child) -> None:
+        self.entries[parent.id][name] = child
+
+    def remove(self, parent: Directory, name: bytes) -> None:
+        del self.entries[parent.id][name]
+
+    def make(self, parent: Directory, name: bytes) -> Directory:
+        made = self.directories[self._next_id] = Directory(self._next_id, parent.id, name)
+        self.entries[made.id] = {}
+        self._next_id += 1
+        return made
+
+    def fill(self, parent: Directory, entries: list[tuple[bytes, Entry]], made: dict[bytes, int]) -> None:
+        self.entries[parent.id] = {name: Child(made.get(name, 0), NEVER, entry) for name, entry in entries}
+
+    def detach(self, directory: Directory) -> None:
+        self.detached.append(directory.id)
+
+    def touch(self, directories: Iterable[Directory]) -> None:
+        """Nothing to do: what was changed is what is kept."""
+
+    def tombstone(self, parent: Directory, name: bytes) -> int:
+        return self.tombstones.get(parent.id, {}).get(name, NEVER)
+
+    def bury(self, parent: Directory, name: bytes, at: int) -> None:
+        self.tombstones.setdefault(parent.id, {})[name] = at
+
+    def unbury(self, parent: Directory, name: bytes) -> None:
+        self.tombstones.get(parent.id, {}).pop(name, None)
+
+    def forget_tombstones(self, parent: Directory, until: int) -> None:
+        buried = self.tombstones.pop(parent.id, {})
+        if kept := {name: at for name, at in buried.items() if at > until}:
+            self.tombstones[parent.id] = kept
+
+    def newest(self, directory: Directory) -> Instant | None:
+        children = self.entries[directory.id].values()
+        entries = [self.own(directory).entry, *(child.entry for child in children)]
+        below = [self.directories[child.directory].newest for child in children if child.directory]
+        instants = [latest([entry for entry in entries if entry is not None]), *below]
+        return max((instant for instant in instants if instant is not None), default=None)
+
+    def drop(self, mark: int) -> None:
+        """Forget tombstones and floors that no evidence can reach any more."""
+        for number in list(self.tombstones):
+            self.forget_tombstones(self.directories[number], mark)
+        for directory in self.directories.values():
+            if directory.floor <= mark:
+                directory.floor = NEVER
+
+    def purge(self, limit: int) -> bool:
+        """Remove up to `limit` directories that were detached, or lay below one; whether there are more."""
+        for _ in range(limit):
+            if not self.detached:
+                return False
+            number = self.detached.pop()
+            self.detached += [child.directory for child in self.entries.pop(number).values() if child.directory]
+            self.tombstones.pop(number, None)
+            del self.directories[number]
+        return bool(self.detached)
+
+
+class MemoryReading(TreeReading):
+    """A Reading of a store whose lock is held."""
+
+    def __init__(self, tree: MemoryTree, ledger: Ledger) -> None:
+        self._tree = tree
+        self._ledger = ledger
+
+    def record(self) -> RootRecord:
+        return self._ledger.record
+
+    def agents(self) -> list[AgentRecord]:
+        return sorted(self._ledger.agents.values(), key=lambda agent: agent.slot)
+
+    def epoch(self) -> int:
+        return self._ledger.epoch
+
+    def child(self, directory: int, name: bytes) -> Child | None:
+        return self._tree.entries[directory].get(name)
+
+    def directory(self, number: int) -> Directory:
+        return self._tree.directories[number]
+
+    def range(self, directory: int, after: bytes | None, limit: int) -> list[tuple[bytes, Child]]:
+        children = self._tree.entries[directory]
+        names = sorted(children)
+        first = 0 if after is None else bisect_right(names, after)
+        return [(name, children[name]) for name in names[first : first + limit]]
+
+
+class MemoryStore:
+    """One root in memory (`fustor_fusion.stores.RootStore`). A reading holds up commits, and a commit readings."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._tree = MemoryTree()
+        self._ledger = Ledger(RootRecord(secrets.token_hex(8), 0, 0, 0, "", 0, 0, 0, 0), [], 0)
+
+    def open_session(self, agent: str, run: str, session: str, identity: Identity, now: int) -> AgentRecord:
+        with self._lock:
+            return self._ledger.open_session(agent, run, session, identity, now)
+
+    def commit(self, contributions: Sequence[Contribution], now: int, drop_to: int) -> list[Outcome]:
+        with self._lock:
+            before = self._ledger.record.drop_mark
+            outcomes = self._ledger.commit(self._tree, contributions, now, drop_to)
+            if self._ledger.record.drop_mark > before:
+                self._tree.drop(self._ledger.record.drop_mark)
+            return outcomes
+
+    @contextmanager
+    def reading(self) -> Iterator[Reading]:
+        with self._lock:
+            yield MemoryReading(self._tree, self._ledger)
+
+    def purge(self, limit: int) -> bool:
+        with self._lock:
+            return self._tree.purge(limit)
+
+    def close(self) -> None:
+        """Nothing to release."""

@@ -1,0 +1,179 @@
+"""Answers from a tree, the same for every store: a store brings four look-ups, and this the queries."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from fustor_core.errors import MalformedInput
+from fustor_core.paths import components, is_below, join
+from fustor_fusion.merge.nodes import NEVER, ROOT_ID, Child, Directory
+from fustor_fusion.query import Filter, Found, Trust, Usage
+from fustor_fusion.stores import AgentRecord, Page, RootRecord
+from fustor_fusion.stores.answers import found, kind_of, matcher, usage_of_directory, usage_of_leaf
+from fustor_fusion.stores.cursors import ScanCursor, WalkCursor, decode, encode
+
+ABOVE_ROOT = 0
+"""The id under which the root itself is stored as a child, with an empty name."""
+
+STRIDE = 500
+"""How many children a walk fetches at once."""
+
+
+class Way(NamedTuple):
+    """Where a path leads: to which directory (the path itself, or the deepest on the way), the names behind that, what is at the path."""
+
+    directory: int
+    missing: list[bytes]
+    child: Child | None
+    parent: int
+
+
+class Step(NamedTuple):
+    """One entry that a walk comes by; `depth` counts from where it began."""
+
+    path: bytes
+    name: bytes
+    depth: int
+    parent: int
+    child: Child
+
+
+class TreeReading(ABC):
+    """A Reading over look-ups of nodes."""
+
+    @abstractmethod
+    def record(self) -> RootRecord: ...
+
+    @abstractmethod
+    def agents(self) -> list[AgentRecord]: ...
+
+    @abstractmethod
+    def epoch(self) -> int:
+        """The number of the watching that freshness is counted for; 0 before the first."""
+
+    @abstractmethod
+    def child(self, directory: int, name: bytes) -> Child | None: ...
+
+    @abstractmethod
+    def directory(self, number: int) -> Directory: ...
+
+    @abstractmethod
+    def range(self, directory: int, after: bytes | None, limit: int) -> list[tuple[bytes, Child]]:
+        """Children by name in byte order, from the first behind `after`."""
+
+    def find(self, path: bytes) -> Found | None:
+        way = self.way(path)
+        if way.child is None:
+            return None
+        return found(path, way.child, self.directory(way.parent) if way.parent != ABOVE_ROOT else None)
+
+    def children(self, path: bytes, after: bytes | None, limit: int) -> list[Found]:
+        way = self.way(path)
+        if way.missing:
+            return []
+        parent = self.directory(way.directory)
+        return [found(join(path, name), child, parent) for name, child in self.range(way.directory, after, limit)]
+
+    def search(self, path: bytes, wanted: Filter, after: str | None, limit: int) -> Page:
+        cursor = None if after is None else decode(after)
+        if isinstance(cursor, ScanCursor):
+            raise MalformedInput("the cursor `after` is of another kind of store: begin the search again without it")
+        return self.search_by_walk(path, wanted, cursor, limit)
+
+    def usage(self, path: bytes) -> Usage | None:
+        way = self.way(path)
+        if way.child is None:
+            return None
+        if not way.missing:
+            return usage_of_directory(self.directory(way.directory))
+        assert way.child.entry is not None  # only a directory can be known without attributes
+        return usage_of_leaf(way.child.entry)
+
+    def trust(self, path: bytes) -> Trust:
+        way = self.way(path)
+        directory, epoch = self.directory(way.directory), self.epoch()
+        listed_at = None if directory.listed_at == NEVER else directory.listed_at
+        if not way.missing:
+            fresh = epoch > 0 and directory.fresh_in(epoch) == directory.to_list and not directory.unreadable_below
+            return Trust(fresh, directory.unreadable_below, listed_at)
+        # What is no directory, or is not there, is known from the listing of the deepest directory on the way to it.
+        return Trust(epoch > 0 and directory.watched_in(epoch), int(directory.unreadable is not None), listed_at)
+
+    def way(self, path: bytes) -> Way:
+        """Follow a path as far as it leads."""
+        directory, parent, names = ROOT_ID, ABOVE_ROOT, components(path)
+        for depth, name in enumerate(names):
+            child = self.child(directory, name)
+            if child is None or not child.directory:
+                last = depth == len(names) - 1
+                return Way(directory, names[depth:], child if last else None, directory)
+            directory, parent = child.directory, directory
+        return Way(directory, [], self.child(parent, names[-1] if names else b""), parent)
+
+    def search_by_walk(self, path: bytes, wanted: Filter, cursor: WalkCursor | None, limit: int) -> Page:
+        """A page of a search that goes through everything below `path` in pre-order, names in byte order."""
+        if cursor is not None and not is_below(cursor.path, path):
+            raise MalformedInput("the cursor `after` belongs to a search of another path")
+        matches = matcher(wanted)
+        parents = Parents(self.directory)
+        page: list[Found] = []
+        for step in self._walk(path, None if cursor is None else cursor.path, wanted.max_depth):
+            if step.depth < wanted.min_depth or not matches(step.name, kind_of(step.child), step.child.entry):
+                continue
+            if len(page) == limit:
+                return Page(page, encode(WalkCursor(page[-1].path if page else path)))
+            page.append(found(step.path, step.child, parents(step.parent)))
+        return Page(page, None)
+
+    def _walk(self, path: bytes, behind: bytes | None, max_depth: int | None) -> Iterator[Step]:
+        """Everything at and below `path`, from the first that comes behind the path `behind`, whether or not that still exists."""
+        way, names = self.way(path), components(path)
+        if way.child is None:
+            return
+        if behind is None:
+            yield Step(path, names[-1] if names else b"", 0, way.parent, way.child)
+        if way.missing:
+            return
+        stack = self._resume(path, way.directory, [] if behind is None else components(behind)[len(names) :])
+        while stack:
+            step = next(stack[-1], None) if max_depth is None or len(stack) <= max_depth else None
+            if step is None:
+                stack.pop()
+                continue
+            yield step
+            if step.child.directory:
+                stack.append(self._below(step.path, step.child.directory, step.depth + 1, None))
+
+    def _resume(self, path: bytes, directory: int, passed: list[bytes]) -> list[Iterator[Step]]:
+        """What comes behind the place to which the names `passed` lead: what lies in it, then what follows it and those above."""
+        after: list[bytes | None] = [*passed, None]
+        stack = [self._below(path, directory, 1, after[0])]
+        for depth, name in enumerate(passed, start=1):
+            child = self.child(directory, name)
+            if child is None or not child.directory:
+                break
+            path, directory = join(path, name), child.directory
+            stack.append(self._below(path, directory, depth + 1, after[depth]))
+        return stack
+
+    def _below(self, path: bytes, directory: int, depth: int, after: bytes | None) -> Iterator[Step]:
+        while True:
+            rows = self.range(directory, after, STRIDE)
+            for name, child in rows:
+                yield Step(join(path, name), name, depth, directory, child)
+            if len(rows) < STRIDE:
+                return
+            after = rows[-1][0]
+
+
+class Parents:
+    """The directories that answers of one page lie in, each looked up once."""
+
+    def __init__(self, look_up: Callable[[int], Directory]) -> None:
+        self._look_up = look_up
+        self._known: dict[int, Directory | None] = {ABOVE_ROOT: None}
+
+    def __call__(self, number: int) -> Directory | None:
+        if number not in self._known:
+            self._known[number] = self._look_up(number)
+        return self._known[number]

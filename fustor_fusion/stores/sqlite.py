@@ -1,0 +1,241 @@
+"""A root kept in one SQLite file: the embedded store. docs/store.md says what the file holds."""
+
+import copy
+import fcntl
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from urllib.parse import quote
+
+from fustor_core.errors import StoreUnavailable
+from fustor_core.wire import Identity
+from fustor_fusion.merge.ledger import Ledger
+from fustor_fusion.stores import AgentRecord, Contribution, Outcome, Reading
+from fustor_fusion.stores.sqlite_reading import SqliteReading
+from fustor_fusion.stores.sqlite_rows import AGENT, RECORD, from_agent, from_record, to_agent, to_record
+from fustor_fusion.stores.sqlite_schema import damaged, prepare
+from fustor_fusion.stores.sqlite_tree import CACHED_DIRECTORIES, SqliteTree
+
+logger = logging.getLogger(__name__)
+
+BUSY_SECONDS = 5.0
+WRITER_CACHE_KIB = 32 * 1024
+READER_CACHE_KIB = 4 * 1024
+IDLE_READERS = 4
+CHECKPOINT_PAGES = 4000
+DROP_AT_ONCE = 5000
+"""Tombstones that one commit drops at most: after a million removals the rest is left to the purge."""
+
+_PASSING = frozenset(
+    (
+        *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN),
+        *(sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_INTERRUPT),
+    )
+)
+_BROKEN = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH))
+
+
+@contextmanager
+def translating(path: str) -> Iterator[None]:
+    """Errors of SQLite as errors of a store, by who must act."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF  # raised by us: rows contradict each other
+        if code in _PASSING:
+            raise StoreUnavailable(f"{path} cannot be used at the moment ({error}): see to its disk; it is tried again") from error
+        if code in _BROKEN:
+            raise damaged(path, str(error)) from error
+        raise
+
+
+class SqliteStore:
+    """One root in one file (`fustor_fusion.stores.RootStore`); `path.lock` beside it keeps a second process from opening it.
+
+    Raises StoreDamaged where the file cannot be used as it is, StoreUnavailable where it cannot at the moment.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, cached_directories: int = CACHED_DIRECTORIES) -> None:
+        self._path = os.fspath(path)
+        self._cached_directories = cached_directories
+        self._writing = threading.Lock()
+        self._pool = threading.Lock()
+        self._idle: list[sqlite3.Connection] = []
+        self._closed = False
+        self._lock_file = _lock(self._path)
+        try:
+            with translating(self._path):
+                self._open()
+        except BaseException:
+            os.close(self._lock_file)
+            raise
+
+    def _open(self) -> None:
+        self._connection = sqlite3.connect(
+            self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
+        )
+        try:
+            prepare(self._connection, self._path)
+            self._connection.execute("PRAGMA synchronous=NORMAL")
+            self._connection.execute(f"PRAGMA cache_size=-{WRITER_CACHE_KIB}")
+            self._connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
+            self._connection.execute("PRAGMA journal_size_limit=67108864")
+            self._connection.execute("UPDATE meta SET clean = 0")
+            self._tree = SqliteTree(self._connection, self._cached_directories)
+            self._ledger = self._load()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _load(self) -> Ledger:
+        *record, epoch, next_id = self._connection.execute(f"SELECT {RECORD}, epoch, next_id FROM meta").fetchone()
+        agents = self._connection.execute(f"SELECT {AGENT} FROM agents ORDER BY slot").fetchall()
+        self._tree.next_id = next_id
+        return Ledger(to_record(tuple(record)), [to_agent(row) for row in agents], epoch)
+
+    def open_session(self, agent: str, run: str, session: str, identity: Identity, now: int) -> AgentRecord:
+        with self._transaction():
+            before = self._ledger.open_session(agent, run, session, identity, now)
+            self._write_ledger()
+        return before
+
+    def commit(self, contributions: Sequence[Contribution], now: int, drop_to: int) -> list[Outcome]:
+        with self._transaction():
+            dropped_to = self._ledger.record.drop_mark
+            outcomes = self._ledger.commit(self._tree, contributions, now, drop_to)
+            mark = self._ledger.record.drop_mark
+            self._tree.write(mark)
+            if mark > dropped_to:
+                self._drop(mark, DROP_AT_ONCE)
+            self._write_ledger()
+        return outcomes
+
+    @contextmanager
+    def reading(self) -> Iterator[Reading]:
+        with translating(self._path):
+            connection = self._reader()
+            try:
+                connection.execute("BEGIN")
+                yield SqliteReading(connection)
+            finally:
+                self._give_back(connection)
+
+    def purge(self, limit: int) -> bool:
+        with self._transaction():
+            left = limit - self._drop(self._ledger.record.drop_mark, limit)
+            while left > 0:
+                row = self._connection.execute("SELECT id FROM detached LIMIT 1").fetchone()
+                if row is None:
+                    return False
+                left -= self._purge_directory(row[0], left)
+        return True
+
+    def close(self) -> None:
+        """Release the file, noting that it is in good order."""
+        with self._writing:
+            if self._closed:
+                return
+            with self._pool:
+                self._closed = True
+                idle, self._idle = self._idle, []
+            for reader in idle:
+                reader.close()
+            try:
+                self._connection.execute("UPDATE meta SET clean = 1")
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            except sqlite3.DatabaseError as error:
+                logger.warning("a store was closed, and could not be marked as in order: it will be checked when it is opened", extra={
+                    "path": self._path, "error": str(error)})  # fmt: skip
+            finally:
+                self._connection.close()
+                os.close(self._lock_file)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """All that is written within, or nothing; in memory as in the file."""
+        with self._writing, translating(self._path):
+            if self._closed:
+                raise StoreUnavailable(f"{self._path} has been closed")
+            before, next_id = copy.copy(self._ledger), self._tree.next_id
+            before.agents, before.changed = dict(self._ledger.agents), set()
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                self._ledger, self._tree.next_id = before, next_id
+                self._tree.forget()
+                if self._connection.in_transaction:  # SQLite has rolled back by itself after some errors
+                    self._connection.execute("ROLLBACK")
+                raise
+            self._ledger.changed.clear()
+            self._tree.trim()
+
+    def _write_ledger(self) -> None:
+        ledger = self._ledger
+        columns = ", ".join(f"{column} = ?" for column in (*RECORD.split(", "), "epoch", "next_id"))
+        self._connection.execute(f"UPDATE meta SET {columns}", (*from_record(ledger.record), ledger.epoch, self._tree.next_id))
+        rows = [from_agent(ledger.agents[agent]) for agent in ledger.changed]
+        self._connection.executemany(f"INSERT OR REPLACE INTO agents ({AGENT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def _drop(self, mark: int, limit: int) -> int:
+        """Drop floors and up to `limit` tombstones that no evidence can reach any more; how many tombstones."""
+        self._connection.execute("UPDATE dirs SET floor = NULL WHERE floor <= ?", (mark,))
+        return self._connection.execute(
+            "DELETE FROM tombstones WHERE (dir, name) IN (SELECT dir, name FROM tombstones WHERE at <= ? LIMIT ?)", (mark, limit)
+        ).rowcount
+
+    def _purge_directory(self, number: int, limit: int) -> int:
+        """Remove up to `limit` rows of a detached directory, which hands on its own directories; how many, and at least one."""
+        rows = self._connection.execute("SELECT name, child FROM entries WHERE dir = ? ORDER BY name LIMIT ?", (number, limit)).fetchall()
+        if rows:
+            self._connection.executemany("INSERT INTO detached VALUES (?)", [(child,) for _, child in rows if child is not None])
+            self._connection.execute("DELETE FROM entries WHERE dir = ? AND name <= ?", (number, rows[-1][0]))
+            return len(rows)
+        buried = self._connection.execute(
+            "DELETE FROM tombstones WHERE dir = ?1 AND name IN (SELECT name FROM tombstones WHERE dir = ?1 LIMIT ?2)", (number, limit)
+        ).rowcount
+        if buried:
+            return buried
+        self._connection.execute("DELETE FROM dirs WHERE id = ?", (number,))
+        self._connection.execute("DELETE FROM detached WHERE id = ?", (number,))
+        return 1
+
+    def _reader(self) -> sqlite3.Connection:
+        with self._pool:
+            if self._closed:
+                raise StoreUnavailable(f"{self._path} has been closed")
+            if self._idle:
+                return self._idle.pop()
+        reader = sqlite3.connect(
+            f"file:{quote(self._path)}?mode=ro", uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False,
+            cached_statements=64,
+        )  # fmt: skip
+        reader.execute(f"PRAGMA cache_size=-{READER_CACHE_KIB}")
+        return reader
+
+    def _give_back(self, reader: sqlite3.Connection) -> None:
+        if reader.in_transaction:
+            reader.execute("ROLLBACK")
+        with self._pool:
+            if not self._closed and len(self._idle) < IDLE_READERS:
+                self._idle.append(reader)
+                return
+        reader.close()
+
+
+def _lock(path: str) -> int:
+    """The descriptor that holds the lock. The kernel gives it up with the process, so none is ever left behind."""
+    try:
+        descriptor = os.open(path + ".lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StoreUnavailable(f"{path} cannot be opened ({error.strerror}): see to its directory") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise StoreUnavailable(f"{path} is in use by another process: stop that one first") from error
+    return descriptor

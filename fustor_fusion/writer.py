@@ -1,0 +1,169 @@
+"""The one thread that writes a root's store: whatever waits is committed together, then each is told what became of it."""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
+
+from fustor_core.errors import StoreUnavailable
+from fustor_fusion.stores import Contribution, Outcome, RootStore
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+MOST_AT_ONCE = 64
+RETRY_FIRST, RETRY_MOST = 0.1, 5.0
+PURGE_AT_ONCE = 5_000
+
+_Future = asyncio.Future[Any]
+_Job = tuple[_Future, Sequence[Contribution] | Callable[[], Any]]
+
+
+class Writer:
+    """Commits to one store, in the order of submission. A store that cannot commit is tried again until it can: nobody is told of success
+    before.
+
+    `now` is the root's clock, `drop_to` how far the drop mark may go; `problem` is told why the store cannot commit, and None when it can
+    again.
+    """
+
+    def __init__(
+        self, name: str, store: RootStore, now: Callable[[], int], drop_to: Callable[[], int], problem: Callable[[str | None], None]
+    ) -> None:
+        self._store = store
+        self._now = now
+        self._drop_to = drop_to
+        self._problem = problem
+        self._loop = asyncio.get_running_loop()
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._work, name=f"write-{name}", daemon=True)
+        self._thread.start()
+
+    async def commit(self, contributions: Sequence[Contribution]) -> list[Outcome]:
+        """What became of each, once it is durable."""
+        result: list[Outcome] = await self._submit(contributions)
+        return result
+
+    async def call(self, function: Callable[[], T]) -> T:
+        """Run something on the writing thread, in its turn; StoreUnavailable if the store is at the moment."""
+        result: T = await self._submit(function)
+        return result
+
+    async def close(self) -> None:
+        """Finish what was submitted, and end the thread."""
+        self._closing.set()
+        self._jobs.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    def _submit(self, what: Sequence[Contribution] | Callable[[], Any]) -> _Future:
+        future: _Future = self._loop.create_future()
+        self._jobs.put((future, what))
+        return future
+
+    def _work(self) -> None:
+        more_to_purge = True
+        while True:
+            try:
+                job = self._jobs.get(timeout=0.05 if more_to_purge else None)
+            except Empty:
+                more_to_purge = self._purge()
+                continue
+            group = self._gather(job)
+            if group is None:
+                return
+            self._do(group)
+            more_to_purge = True
+
+    def _gather(self, job: _Job | None) -> list[_Job] | None:
+        """Whatever else waits already, up to a measure; None at the end."""
+        if job is None:
+            return None
+        group = [job]
+        while len(group) < MOST_AT_ONCE:
+            try:
+                following = self._jobs.get_nowait()
+            except Empty:
+                break
+            if following is None:
+                self._jobs.put(None)
+                break
+            group.append(following)
+        return group
+
+    def _do(self, group: list[_Job]) -> None:
+        """Runs of contributions are committed together; a call keeps its place among them."""
+        waiting: list[tuple[_Future, Sequence[Contribution]]] = []
+        for future, what in group:
+            if callable(what):
+                self._commit(waiting)
+                waiting = []
+                self._call(future, what)
+            else:
+                waiting.append((future, what))
+        self._commit(waiting)
+
+    def _commit(self, group: list[tuple[_Future, Sequence[Contribution]]]) -> None:
+        if not group:
+            return
+        try:
+            outcomes = self._until_committed([one for _, contributions in group for one in contributions])
+        except Exception as error:  # noqa: BLE001 - handed to the sessions that wait, which end and say so
+            for future, _ in group:
+                self._tell(_fail, future, error)
+            return
+        for future, contributions in group:
+            self._tell(_succeed, future, outcomes[: len(contributions)])
+            del outcomes[: len(contributions)]
+
+    def _until_committed(self, together: list[Contribution]) -> list[Outcome]:
+        delay = 0.0
+        while True:
+            try:
+                outcomes = self._store.commit(together, self._now(), self._drop_to())
+            except StoreUnavailable as error:
+                self._tell(self._problem, str(error))
+                delay = min(delay * 2 or RETRY_FIRST, RETRY_MOST)
+                if self._closing.wait(delay):
+                    raise  # nobody was told of success: the agents still have it
+            else:
+                if delay:
+                    self._tell(self._problem, None)
+                return outcomes
+
+    def _call(self, future: _Future, function: Callable[[], Any]) -> None:
+        try:
+            result = function()
+        except Exception as error:  # noqa: BLE001 - handed to whoever awaits the call
+            self._tell(_fail, future, error)
+        else:
+            self._tell(_succeed, future, result)
+
+    def _purge(self) -> bool:
+        """Tidy up a little while nobody waits."""
+        try:
+            return self._store.purge(PURGE_AT_ONCE)
+        except StoreUnavailable as error:
+            log.warning("removed entries could not be purged: %s", error)
+            time.sleep(RETRY_FIRST)
+            return False
+
+    def _tell(self, call: Callable[..., object], *arguments: object) -> None:
+        try:
+            self._loop.call_soon_threadsafe(call, *arguments)
+        except RuntimeError:
+            log.debug("the event loop has closed before the last commits were told")
+
+
+def _succeed(future: _Future, result: object) -> None:
+    if not future.done():
+        future.set_result(result)
+
+
+def _fail(future: _Future, error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)

@@ -1,0 +1,240 @@
+"""The outbox loses nothing, whatever is marked, taken, done, put back or folded."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from fustor_agent.outbox import Checks, Lists, Outbox, Priority, Work, fold
+from fustor_core.paths import is_below, join, split
+
+names = st.sampled_from([b"a", b"b", b"c"])
+paths = st.lists(names, max_size=4).map(b"/".join)
+
+
+def take(outbox: Outbox, *, live: bool = True, checks: int = 100, directories: int = 100) -> Work | None:
+    return outbox.take(checks=checks, directories=directories, live=live)
+
+
+def test_a_path_marked_a_thousand_times_is_one_check() -> None:
+    outbox = Outbox()
+    for now in range(1, 1001):
+        outbox.mark([b"a/b"], now)
+    assert take(outbox) == Checks({b"a/b": 1})
+    assert take(outbox) is None
+
+
+def test_a_mark_made_while_the_path_is_read_stands_for_itself() -> None:
+    outbox = Outbox()
+    outbox.mark([b"a"], 1)
+    work = take(outbox)
+    outbox.mark([b"a"], 2)
+    assert work is not None
+    outbox.done(work)
+    assert take(outbox) == Checks({b"a": 2})
+
+
+def test_the_oldest_mark_holds_until_its_evidence_is_handed_over() -> None:
+    outbox = Outbox()
+    outbox.mark([b"a"], 5)
+    outbox.mark([b"b"], 7)
+    work = take(outbox, checks=1)
+    assert outbox.oldest() == 5
+    assert work is not None
+    outbox.done(work)
+    assert outbox.oldest() == 7
+
+
+def test_what_is_lost_with_its_session_holds_again_with_its_own_time() -> None:
+    outbox = Outbox()
+    outbox.mark([b"a"], 5)
+    work = take(outbox)
+    assert work is not None
+    outbox.done(work)
+    assert outbox.oldest() is None
+    outbox.mark([b"a"], 9)
+    outbox.put_back(work, was_done=True)
+    assert outbox.oldest() == 5
+    assert take(outbox) == Checks({b"a": 5})
+
+
+def test_a_new_directory_holds_until_all_below_it_is_listed() -> None:
+    outbox = Outbox()
+    outbox.ask([b"new"], recursive=True, since=3)
+    work = take(outbox)
+    assert work == Lists((b"new",), True, Priority.ASKED, 3)
+    outbox.push_rest(work, [b"new/deep"])
+    outbox.done(work)
+    assert outbox.oldest() == 3
+    below = take(outbox)
+    assert below == Lists((b"new/deep",), True, Priority.ASKED, 3)
+    outbox.done(below)
+    assert outbox.oldest() is None
+    assert outbox.idle(*Priority)
+
+
+def test_a_walk_goes_down_before_it_goes_on() -> None:
+    outbox = Outbox()
+    outbox.walk(Priority.SNAPSHOT, [b"a", b"b", b"c"])
+    first = take(outbox, live=False, directories=1)
+    assert isinstance(first, Lists)
+    assert first.directories == (b"c",)
+    outbox.push_rest(first, [b"c/x"])
+    second = take(outbox, live=False, directories=1)
+    assert isinstance(second, Lists)
+    assert second.directories == (b"c/x",)
+
+
+def test_neither_checks_nor_walks_starve() -> None:
+    outbox = Outbox()
+    outbox.mark([b"a", b"b"], 1)
+    outbox.walk(Priority.SNAPSHOT, [b""])
+    assert isinstance(take(outbox, live=True, checks=1), Checks)
+    assert isinstance(take(outbox, live=False), Lists)
+    assert isinstance(take(outbox, live=False), Checks)
+
+
+def test_a_look_is_answered_when_all_of_it_and_all_below_is_done() -> None:
+    outbox = Outbox()
+    outbox.answer(4, [b"p"], [b"d"], recursive=True, since=1)
+    done = []
+    while work := take(outbox):
+        if isinstance(work, Lists) and work.directories == (b"d",):
+            outbox.push_rest(work, [b"d/e"])
+        assert outbox.answered() == []
+        outbox.done(work)
+        done.append(work)
+    assert len(done) == 3
+    assert outbox.answered() == [4]
+    assert outbox.answered() == []
+
+
+def test_a_look_for_nothing_is_answered_at_once() -> None:
+    outbox = Outbox()
+    outbox.answer(1, [], [], recursive=False, since=1)
+    assert outbox.answered() == [1]
+
+
+def test_what_a_lost_session_asked_for_is_still_read() -> None:
+    outbox = Outbox()
+    outbox.answer(4, [b"p"], [b"d"], recursive=False, since=1)
+    outbox.forget_looks()
+    works = []
+    while work := take(outbox):
+        outbox.done(work)
+        works.append(work)
+    assert works == [Checks({b"p": 1}), Lists((b"d",), False, Priority.ASKED, 1)]
+    assert outbox.answered() == []
+
+
+def test_beyond_its_bound_the_set_is_folded_and_says_so() -> None:
+    outbox = Outbox(bound=100)
+    outbox.mark([b"d%d/f%d" % (i % 10, i) for i in range(101)], 1)
+    assert outbox.folded == 101
+    work = take(outbox)
+    assert isinstance(work, Lists)
+    assert set(work.directories) == {b"d%d" % i for i in range(10)}
+    assert not work.recursive
+
+
+@given(st.dictionaries(paths, st.integers(1, 100), max_size=40), st.integers(1, 10))
+def test_folding_covers_every_path_with_its_time(directories: dict[bytes, int], most: int) -> None:
+    folded = fold(directories, most)
+    assert len(folded) <= max(most, 1)
+    for path, since in directories.items():
+        assert any(is_below(path, cover) and time <= since for cover, time in folded.items())
+
+
+class NothingIsLost(RuleBasedStateMachine):
+    """Whatever was marked is, until it is done, either waiting, folded into a list, or being read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.outbox = Outbox(bound=6)
+        self.owed: dict[bytes, int] = {}
+        self.reading: list[Work] = []
+        self.flying: list[Work] = []
+        self.now = 0
+
+    @rule(path=paths.filter(bool))
+    def mark(self, path: bytes) -> None:
+        self.now += 1
+        self.outbox.mark([path], self.now)
+        self.owed.setdefault(path, self.now)
+
+    @rule(path=paths)
+    def ask(self, path: bytes) -> None:
+        self.now += 1
+        self.outbox.ask([path], recursive=True, since=self.now)
+
+    @rule(live=st.booleans(), most=st.integers(1, 3))
+    def read(self, live: bool, most: int) -> None:
+        if work := take(self.outbox, live=live, checks=most, directories=most):
+            self.reading.append(work)
+
+    @rule()
+    def send(self) -> None:
+        if self.reading:
+            work = self.reading.pop(0)
+            if isinstance(work, Lists) and work.recursive:
+                self.outbox.push_rest(work, sorted({below for path in self.owed if (below := self.directory_below(work, path))}))
+            self.outbox.done(work)
+            self.flying.append(replace(work, recursive=False) if isinstance(work, Lists) else work)
+
+    def directory_below(self, work: Lists, path: bytes) -> bytes | None:
+        """The directory on the way to `path` that listing finds in one of its own."""
+        for directory in work.directories:
+            rest = path[len(directory) + 1 if directory else 0 :]
+            if is_below(path, directory) and b"/" in rest:
+                return join(directory, rest.split(b"/")[0])
+        return None
+
+    @rule()
+    def acknowledge(self) -> None:
+        if self.flying:
+            work = self.flying.pop(0)
+            for path in [path for path in self.owed if covers(work, path)]:
+                if not any(covers(other, path) for other in (*self.reading, *self.flying)):
+                    del self.owed[path]
+
+    @rule()
+    def lose_the_session(self) -> None:
+        for work in self.reading:
+            self.outbox.put_back(work, was_done=False)
+        for work in self.flying:
+            self.outbox.put_back(work, was_done=True)
+        self.reading, self.flying = [], []
+        self.outbox.forget_looks()
+
+    @invariant()
+    def oldest_is_not_later_than_anything_that_waits(self) -> None:
+        oldest = self.outbox.oldest()
+        for work in self.reading:
+            times = list(work.paths.values()) if isinstance(work, Checks) else [work.since]
+            assert oldest is not None
+            assert oldest <= min(times)
+
+    def teardown(self) -> None:
+        for work in self.reading:
+            self.outbox.done(work)
+        done = [*self.reading, *self.flying]
+        while left := take(self.outbox):
+            done.append(left)
+            self.outbox.done(left)
+        for path in self.owed:
+            assert any(covers(work, path) for work in done), path
+        assert self.outbox.oldest() is None
+        assert self.outbox.idle(*Priority)
+
+
+def covers(work: Work, path: bytes) -> bool:
+    """Whether doing the work looks at the path."""
+    if isinstance(work, Checks):
+        return path in work.paths
+    if work.recursive:
+        return any(is_below(path, directory) for directory in work.directories)
+    return split(path)[0] in work.directories
+
+
+TestNothingIsLost = NothingIsLost.TestCase

@@ -1,0 +1,128 @@
+"""The sending half of a session: order, batches, the window, and what comes back when a session breaks."""
+
+from fustor_agent.outbox import Checks, Outbox, Priority
+from fustor_agent.outgoing import FULL_BATCH, Outgoing
+from fustor_core.clock import Stamper
+from fustor_core.evidence import Entry, Gone, Listing
+from fustor_core.wire import Batch, Mark, Via
+
+ENTRY = Entry(0o100644, 1, 512, 0, 0, 1, 7, 0, 0, 0, 0)
+
+
+class Bench:
+    """An outgoing half, with readers played by hand."""
+
+    def __init__(self, window: int = 2) -> None:
+        self.outbox = Outbox()
+        self.stamper = Stamper(lambda: 1_000_000, slot=1, above=0)
+        self.outgoing = Outgoing(self.outbox, self.stamper, window)
+
+    def read_mark(self, path: bytes) -> int:
+        """A marked path is read, and found to be gone; its stamp."""
+        self.outbox.mark([path], 1)
+        work = self.outbox.take(checks=10, directories=10, live=True)
+        assert work is not None
+        at = self.stamper.take()
+        self.outgoing.add([Gone(path, at)], work, work)
+        return at
+
+    def read_walk(self, path: bytes, entries: int) -> int:
+        """A directory of a snapshot is read."""
+        self.outbox.walk(Priority.SNAPSHOT, [path])
+        work = self.outbox.take(checks=10, directories=10, live=False)
+        assert work is not None
+        at = self.stamper.take()
+        self.outgoing.add([Listing(path, at, {b"%d" % i: ENTRY for i in range(entries)})], work, work)
+        return at
+
+    def next(self) -> Batch | Mark | None:
+        return self.outgoing.next(lambda: 99, list)
+
+
+def test_evidence_is_sent_at_once_when_nothing_is_in_flight() -> None:
+    bench = Bench()
+    at = bench.read_mark(b"a")
+    batch = bench.next()
+    assert isinstance(batch, Batch)
+    assert (batch.sequence, batch.via, batch.evidence, batch.clean_to) == (1, Via.LIVE, [Gone(b"a", at)], 99)
+
+
+def test_small_evidence_waits_while_something_is_in_flight_and_then_goes_together() -> None:
+    bench = Bench()
+    bench.read_mark(b"a")
+    bench.next()
+    bench.read_mark(b"b")
+    bench.read_mark(b"c")
+    assert bench.next() is None
+    bench.outgoing.acknowledge(1)
+    batch = bench.next()
+    assert isinstance(batch, Batch)
+    assert [one.path for one in batch.evidence] == [b"b", b"c"]
+
+
+def test_full_batches_do_not_wait_but_the_window_holds_them() -> None:
+    bench = Bench(window=2)
+    for number in range(3):
+        bench.read_walk(b"d%d" % number, FULL_BATCH // 64)
+        bench.outgoing.add_mark(Via.SNAPSHOT, False, 1)  # keeps the listings in batches of their own
+    assert isinstance(bench.next(), Batch)
+    assert isinstance(bench.next(), Mark)
+    assert bench.next() is None
+    bench.outgoing.acknowledge(1)
+    assert isinstance(bench.next(), Batch)
+
+
+def test_live_evidence_overtakes_a_walk_and_a_mark_does_not() -> None:
+    bench = Bench(window=9)
+    bench.read_walk(b"d", 1)
+    bench.outgoing.add_mark(Via.SNAPSHOT, True, 5)
+    bench.read_mark(b"live")
+    first = bench.next()
+    assert isinstance(first, Batch)
+    assert first.via is Via.LIVE
+    bench.outgoing.acknowledge(1)
+    second = bench.next()
+    assert isinstance(second, Batch)
+    assert second.via is Via.SNAPSHOT
+    assert bench.next() == Mark(3, Via.SNAPSHOT, True, 5)
+
+
+def test_low_never_passes_evidence_that_still_waits() -> None:
+    bench = Bench(window=9)
+    waiting = bench.read_walk(b"d", 1)
+    bench.read_mark(b"live")
+    batch = bench.next()
+    assert isinstance(batch, Batch)
+    assert batch.low < waiting
+    bench.outgoing.acknowledge(1)
+    second = bench.next()
+    assert isinstance(second, Batch)
+    assert second.low >= waiting
+
+
+def test_what_was_not_acknowledged_is_read_again() -> None:
+    bench = Bench(window=9)
+    bench.read_mark(b"committed")
+    bench.next()
+    bench.outgoing.acknowledge(1)
+    bench.read_mark(b"sent")
+    bench.next()
+    bench.read_mark(b"ready")
+    bench.outgoing.lost()
+    work = bench.outbox.take(checks=10, directories=10, live=True)
+    assert isinstance(work, Checks)
+    assert set(work.paths) == {b"sent", b"ready"}
+    bench.outbox.done(work)
+    assert bench.outbox.oldest() is None
+    assert bench.outbox.idle(*Priority)
+
+
+def test_work_that_found_nothing_is_done_all_the_same() -> None:
+    bench = Bench()
+    bench.outbox.answer(3, [b"x"], [], recursive=False, since=1)
+    work = bench.outbox.take(checks=10, directories=10, live=True)
+    assert work is not None
+    bench.outgoing.add([], work, work)
+    batch = bench.next()
+    assert isinstance(batch, Batch)
+    assert batch.looks == [3]
