@@ -130,6 +130,7 @@ class SessionRun:
             self._unanswered += 1
             self._watching.notice()
             now = boottime()
+            self._watching.retry_unwatched(now)
             await self._session.send(Ping(now, self._offset.error(now)))
             if self.outgoing.quiet:
                 await self._session.send(self.outgoing.idle(self._clean_to(), self._watching.pending()))

@@ -10,6 +10,8 @@ from fustor_agent.sources import Source, Watchable
 from fustor_core.clock import boottime
 
 OVERFLOWED = "events-overflowed"
+UNWATCHED_EVERY = 30_000_000_000
+"""Nanoseconds between listings of directories that cannot be watched."""
 
 
 class Watching:
@@ -22,6 +24,7 @@ class Watching:
         self._woken = woken
         self._overflowed = False
         self._watched = False
+        self._retried = boottime()
         self._kinds: set[str] = set()
         self.noticed_to = 0
 
@@ -62,6 +65,14 @@ class Watching:
         self._note_conditions(self._source)
         self.noticed_to = now
         if noticed.paths or noticed.trees:
+            self._woken()
+
+    def retry_unwatched(self, now: int) -> None:
+        """List the directories that cannot be watched, now and then: nothing else tells what happens in them."""
+        if self._watched and isinstance(self._source, Watchable) and now - self._retried > UNWATCHED_EVERY:
+            self._retried = now
+            self._outbox.ask(self._source.unwatched(), recursive=False, since=now)
+            self._note_conditions(self._source)
             self._woken()
 
     def _note_conditions(self, source: Watchable) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from fustor_core.clock import ViewClock, wall
-from fustor_core.errors import Refused
+from fustor_core.errors import Refused, Unreachable
 from fustor_core.wire import Condition, Hello, Role, Welcome
 from fustor_fusion.api.ports import RootFacts, SourcePath
 from fustor_fusion.sessions import Admission, LiveSession, Table
@@ -98,6 +98,13 @@ class Root:
         if session.leads and self.table.leading is session:
             self._away_since = wall()
         self.table.remove(session, self.clock.now())
+
+    async def look(self, paths: Sequence[bytes], directories: Sequence[bytes], *, recursive: bool) -> None:
+        """Have the leading agent read these again, and wait until what it found is committed. Unreachable if no agent serves the root."""
+        leading = self.table.leading
+        if leading is None or leading.ask is None:
+            raise Unreachable(f"no agent serves root {self.name} at the moment; start one, or see in its log why it cannot reach fusion")
+        await leading.ask(paths, directories, recursive)
 
     def promote(self) -> LiveSession | None:
         """The session that leads from here on, where the leader has been away for too long."""

@@ -1,6 +1,6 @@
 """The sessions of one root: who may have one, who leads, what each still has to read again. Plain decisions; time is an argument."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from fustor_core.errors import Refused
@@ -29,6 +29,8 @@ class LiveSession:
     """Paths of which evidence could not be used, with the number of the look that reads them again, and the stamp up to which they were
     known."""
     snapshot_began: int | None = None
+    ask: Callable[[Sequence[bytes], Sequence[bytes], bool], Awaitable[None]] | None = None
+    """Has the agent read paths, and list directories (with all below, if the last argument says so); done when that is committed."""
 
     @property
     def agent(self) -> str:

@@ -81,5 +81,8 @@ class Watchable(Protocol):
     def notice(self) -> Noticed:
         """Drain the queue of events without waiting."""
 
+    def unwatched(self) -> list[bytes]:
+        """The directories whose watch was refused; listing one tries again."""
+
     def conditions(self) -> list[Condition]:
         """What keeps the watching from being whole at the moment (refused watches), with the remedy."""

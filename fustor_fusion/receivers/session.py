@@ -3,11 +3,11 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from fustor_core.clock import wall
-from fustor_core.errors import Refused
+from fustor_core.errors import Refused, SessionLost
 from fustor_core.evidence import Evidence, Listing, check_evidence
 from fustor_core.wire import Ack, Batch, FusionSession, Look, Mark, Ping, Pong, Via
 from fustor_fusion.root import Root
@@ -71,6 +71,9 @@ class SessionReceiver:
         self._last = 0
         self._looks = 0
         self._kept_clean_to = 0
+        self._asked: dict[int, asyncio.Future[None]] = {}
+        self.outgoing: asyncio.Queue[FusionSession] = asyncio.Queue()
+        session.ask = self.ask
         self._most = root.window + 2
 
     async def take(self, frame: Batch | Mark | Ping) -> Pong | None:
@@ -124,8 +127,22 @@ class SessionReceiver:
             session.snapshot_began = None
         return replace(blank, via=mark.phase, ends=mark.phase) if mark.ends else replace(blank, via=mark.phase, begins=mark.phase)
 
-    async def answers(self) -> AsyncIterator[FusionSession]:
-        """Commit what waits, again and again, and give what is to be sent for it."""
+    def ask(self, paths: Sequence[bytes], directories: Sequence[bytes], recursive: bool) -> asyncio.Future[None]:
+        """Have the agent read these again. Done when all that it found is committed; SessionLost if the session ends before."""
+        self._looks += 1
+        answered = self._asked[self._looks] = asyncio.get_running_loop().create_future()
+        self.outgoing.put_nowait(Look(self._looks, list(paths), list(directories), recursive))
+        return answered
+
+    def end(self) -> None:
+        """The session has ended: nothing that was asked in it will be answered."""
+        self.session.ask = None
+        for answered in self._asked.values():
+            if not answered.done():
+                answered.set_exception(SessionLost(f"the session with agent {self.session.agent} has ended"))
+
+    async def commit(self) -> None:
+        """Commit what waits, again and again, and put what is to be sent for it into `outgoing`."""
         while True:
             if not self._waiting:
                 self._arrived.clear()
@@ -140,7 +157,7 @@ class SessionReceiver:
                 if outcome.problem is not None:
                     raise Refused(str(outcome.problem), code="out-of-sequence")
             for answer in self._settled(group, outcomes):
-                yield answer
+                self.outgoing.put_nowait(answer)
 
     def _settled(self, group: Sequence[tuple[Batch | Mark, Contribution | None]], outcomes: Sequence[Outcome]) -> list[FusionSession]:
         """What the session is told, and what is known of it, after a commit."""
@@ -159,5 +176,7 @@ class SessionReceiver:
             if isinstance(frame, Batch):
                 session.low, session.clean_to, session.pending = frame.low, frame.clean_to, tuple(frame.pending)
                 for look in frame.looks:
+                    if (answered := self._asked.pop(look, None)) and not answered.done():
+                        answered.set_result(None)
                     session.refused = {path: held for path, held in session.refused.items() if held[0] != look}
         return answers

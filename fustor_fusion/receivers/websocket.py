@@ -156,10 +156,12 @@ class Receiver:
             assert task is not None
             self._standing[session.id] = (task, peer)
             log.info("session with %s as %s", hello.agent, session.role.value, extra={"root": hello.root, "session": session.id})
+            receiver = SessionReceiver(root, session)
             try:
                 await peer.send(welcome)
-                await self._serve(peer, SessionReceiver(root, session))
+                await self._serve(peer, receiver)
             finally:
+                receiver.end()
                 self._standing.pop(session.id, None)
                 root.end_session(session)
                 log.info("session with %s has ended", hello.agent, extra={"root": hello.root, "session": session.id})
@@ -167,17 +169,18 @@ class Receiver:
 
     async def _serve(self, peer: Peer, receiver: SessionReceiver) -> None:
         async with asyncio.TaskGroup() as group:
-            answering = group.create_task(self._answer(peer, receiver))
+            tasks = [group.create_task(receiver.commit()), group.create_task(self._send(peer, receiver))]
             while not isinstance(frame := await peer.receive(agent_session), Bye):
                 if not isinstance(frame, Batch | Mark | Ping):
                     raise MalformedInput(f"{type(frame).__name__} in the middle of a session")
                 if answer := await receiver.take(frame):
                     await peer.send(answer)
-            answering.cancel()
+            for task in tasks:
+                task.cancel()
 
-    async def _answer(self, peer: Peer, receiver: SessionReceiver) -> None:
-        async for frame in receiver.answers():
-            await peer.send(frame)
+    async def _send(self, peer: Peer, receiver: SessionReceiver) -> None:
+        while True:
+            await peer.send(await receiver.outgoing.get())
 
     async def promote(self, session: LiveSession) -> None:
         """Tell an agent that it leads from here on."""

@@ -28,6 +28,9 @@ PURE = (
     "fustor_core.times",
     "fustor_core.wire",
     "fustor_agent.outbox",
+    "fustor_agent.outgoing",
+    "fustor_agent.phases",
+    "fustor_agent.sources.fs.places",
     "fustor_fusion.leadership",
     "fustor_fusion.merge",
     "fustor_fusion.query",
@@ -35,7 +38,7 @@ PURE = (
     "fustor_fusion.trust",
     "fustor_fusion.views",
 )
-IMPURE = {"aiohttp", "asyncio", "fcntl", "http", "inotify_simple", "os", "random", "selectors", "signal"}
+IMPURE = {"aiohttp", "asyncio", "fcntl", "ctypes", "http", "os", "random", "selectors", "signal"}
 IMPURE |= {"socket", "sqlite3", "subprocess", "tempfile", "threading", "time", "uvloop"}
 
 # Each module of these packages is an adapter, except what the adapters of a package share: that knows no outside library.
@@ -46,7 +49,7 @@ SHARED = (
     "fustor_fusion.stores.cursors",
     "fustor_fusion.stores.reading",
 )
-OUTSIDE = {"aiohttp", "http", "inotify_simple", "redis", "socket", "sqlite3"}
+OUTSIDE = {"aiohttp", "http", "redis", "socket", "sqlite3"}
 COMPOSERS = ("fustor_agent.app", "fustor_fusion.app")
 
 
@@ -140,7 +143,7 @@ def test_all_three_packages_are_looked_at() -> None:
         ("fustor_core.evidence", "import time"),
         ("fustor_core.wire", "from os.path import join"),
         ("fustor_core.state.tables", "import asyncio.locks as locks"),
-        ("fustor_agent.outbox", "import aiohttp"),
+        ("fustor_agent.outbox", "fustor_agent.outgoing", "fustor_agent.phases", "fustor_agent.sources.fs.places", "import aiohttp"),
         ("fustor_fusion.merge", "import sqlite3"),
         ("fustor_fusion.merge.rules", "import socket"),
         ("fustor_agent.sources.fs", "from fustor_agent.senders.websocket import Sender"),
