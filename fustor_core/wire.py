@@ -307,5 +307,6 @@ def decode(decoder: msgspec.msgpack.Decoder[_T], data: bytes) -> _T:
         raise MalformedInput(f"a frame of {len(data):,} bytes is larger than {LARGEST_FRAME:,}")
     try:
         return decoder.decode(data)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        # A text that is no UTF-8 comes up as UnicodeDecodeError: msgspec does not make it one of its own.
         raise MalformedInput(f"malformed frame: {error}") from error

@@ -143,7 +143,7 @@ def test_all_three_packages_are_looked_at() -> None:
         ("fustor_core.evidence", "import time"),
         ("fustor_core.wire", "from os.path import join"),
         ("fustor_core.state.tables", "import asyncio.locks as locks"),
-        ("fustor_agent.outbox", "fustor_agent.outgoing", "fustor_agent.phases", "fustor_agent.sources.fs.places", "import aiohttp"),
+        ("fustor_agent.outbox", "import aiohttp"),
         ("fustor_fusion.merge", "import sqlite3"),
         ("fustor_fusion.merge.rules", "import socket"),
         ("fustor_agent.sources.fs", "from fustor_agent.senders.websocket import Sender"),
