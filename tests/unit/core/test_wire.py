@@ -5,11 +5,11 @@ import random
 import pytest
 
 from fustor_core.errors import MalformedInput
-from fustor_core.evidence import Entry, Gone, Listing, Same, Seen, Unreadable
+from fustor_core.evidence import Entry, Evidence, Gone, Listing, Same, Seen, Unreadable
 from fustor_core.wire import LARGEST_FRAME, Batch, Frame, Hello, Identity, Mark, Via, agent_control, agent_session, decode, encode
 
 ENTRY = Entry(0o100644, 1, 512, 0, 0, 1, -7, -1, 999_999_999, 2**62, 0, -1)
-EVIDENCE = [
+EVIDENCE: list[Evidence] = [
     Listing(b"a", 5, {b"\xff": ENTRY}),
     Same(b"a", 6, b"d" * 16),
     Seen(b"a/b", 7, ENTRY),
@@ -17,7 +17,7 @@ EVIDENCE = [
     Unreadable(b"y", 9, "denied"),
 ]
 FRAMES: list[Frame] = [
-    Batch(1, Via.LIVE, 5, 6, [1], [b"p"], list(EVIDENCE)),
+    Batch(1, Via.LIVE, 5, 6, [1], [b"p"], EVIDENCE),
     Mark(2, Via.SNAPSHOT, True, 7),
     Hello("a", "b", b"/\xff", "r", "p", "root", Identity("ext4", "1", 2), ["*.tmp"], "", 0, 0.5, False),
 ]
