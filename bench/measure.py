@@ -34,7 +34,7 @@ def wall_of(command: Sequence[str], times: int = 5) -> float:
     return statistics.median(taken)
 
 
-def until(condition: Callable[[], bool], every: float = 0.002, within: float = 600.0) -> float:
+def until(condition: Callable[[], bool], every: float = 0.002, within: float = 60.0) -> float:
     """Seconds until the condition holds."""
     began = time.perf_counter()
     while not condition():

@@ -28,10 +28,11 @@ def run(directory: Path, files: int) -> Iterator[str]:
             reference = wall_of(find, 3)
             began = time.perf_counter()
             system.start_agent()
-            until(partial(_complete, asker))
+            until(partial(_complete, asker, system))
             taken = time.perf_counter() - began
             ratios.append(taken / reference)
-            database = next(place.glob("fusion/roots/*.db")).stat().st_size
+            system.end()
+            database = sum(file.stat().st_size for file in place.glob("fusion/roots/*.db*"))
             times = f"{taken:.2f} s, find -printf {reference:.2f} s, ratio {ratios[-1]:.2f}"
             yield f"{files:,} files: {times}; {database / files:.0f} bytes/entry on disk"
         finally:
@@ -39,5 +40,7 @@ def run(directory: Path, files: int) -> Iterator[str]:
     yield f"median ratio {statistics.median(ratios):.2f} (promised: at most 3)"
 
 
-def _complete(asker: Asker) -> bool:
+def _complete(asker: Asker, system: System) -> bool:
+    if system.agent is None or not system.agent.alive:
+        raise RuntimeError("the agent has ended")
     return b'"complete":true' in asker.ask("/v1/views/default/stat?path=/data")[1]

@@ -60,6 +60,24 @@ def check(config: Path | None, port: int | None, is_open: bool | None) -> None:
     click.echo(dump(settings), nl=False)
 
 
+@fusion.command(short_help="Set the store of a root aside, to be filled anew.")
+@click.argument("roots", metavar="[ROOT]...", nargs=-1)
+@_config
+def rebuild(roots: tuple[str, ...], config: Path | None) -> None:
+    """Set the stores of ROOT... aside (all, if none is named), where they are damaged, or of a newer version. Fusion must not be running.
+
+    Nothing is deleted: the files keep their content under another name. When fusion runs again, the agents list everything anew.
+    """
+    from fustor_core.printable import escaped
+    from fustor_fusion.rebuild import set_aside
+
+    moved = set_aside(_load(config, None, None).data, list(roots))
+    for file in moved:
+        click.echo(f"set aside: {escaped(os.fsencode(file))}")
+    if not moved:
+        click.echo("no root is kept here: there is nothing to set aside")
+
+
 @fusion.command(short_help="Make a new key.")
 @click.argument("name")
 @click.option("--scope", "scopes", multiple=True, help="push:ROOT, read:VIEW, operate or metrics; repeat for several. [default: read:*]")

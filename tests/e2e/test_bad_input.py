@@ -132,6 +132,24 @@ def test_a_corrupt_database_is_refused_and_kept(tmp_path: Path, settings: dict[s
     assert database.read_bytes() == content
 
 
+def test_a_damaged_store_is_set_aside_and_filled_anew(system: System) -> None:
+    database = kept_database(system)
+    database.write_bytes(b"this is no database")
+    file = str(system.directory / "fusion.yaml")
+    code, _, errors = fustor("fusion", "rebuild", "nonsense", "--config", file)
+    assert code == 2
+    assert "nonsense" in the_error(errors)
+    code, output, _ = fustor("fusion", "rebuild", system.name, "--config", file)
+    assert code == 0
+    assert "set aside" in output
+    aside = next(database.parent.glob("*.set-aside-*"))
+    assert aside.read_bytes() == b"this is no database"
+    system.start()
+    assert the_error(fustor("fusion", "rebuild", "--config", file)[2])
+    system.wait_complete()
+    system.wait_equal()
+
+
 def kept_database(system: System) -> Path:
     """The store of a root that was served, and is no longer."""
     (system.root / "f").write_bytes(b"x")

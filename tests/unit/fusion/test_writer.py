@@ -1,0 +1,101 @@
+"""The one thread that writes: together, in order, and never acknowledged before it is durable."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+
+from fustor_core.errors import StoreUnavailable
+from fustor_core.evidence import Entry, Seen
+from fustor_core.wire import Identity, Via
+from fustor_fusion.stores import Contribution, Outcome
+from fustor_fusion.stores.memory import MemoryStore
+from fustor_fusion.writer import Writer
+
+FILE = Entry(0o100644, 1, 512, 0, 0, 1, 7, 0, 0, 0, 0)
+
+
+class Disk(MemoryStore):
+    """A store on a disk that can be full; it notes how much was committed together."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.full = False
+        self.groups: list[int] = []
+
+    def commit(self, contributions: Sequence[Contribution], now: int, drop_to: int) -> list[Outcome]:
+        if self.full:
+            raise StoreUnavailable("no space left on device")
+        self.groups.append(len(contributions))
+        return super().commit(contributions, now, drop_to)
+
+
+class Problems(list[str | None]):
+    """What the writer told of its store, and the means to wait for the first of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told = asyncio.Event()
+
+    def tell(self, message: str | None) -> None:
+        self.append(message)
+        self.told.set()
+
+
+def seen(sequence: int) -> Contribution:
+    at = sequence << 10 | 1
+    return Contribution("a", "r", "s", sequence, Via.LIVE, [Seen(b"f%d" % sequence, at, FILE)])
+
+
+@asynccontextmanager
+async def writing(store: Disk, problems: Problems) -> AsyncIterator[Writer]:
+    store.open_session("a", "r", "s", Identity("ext4", "1", 2), 1)
+    writer = Writer("test", store, lambda: 10**9, lambda: 0, problems.tell)
+    try:
+        yield writer
+    finally:
+        await writer.close()
+
+
+async def test_what_waits_is_committed_together_and_in_order() -> None:
+    store = Disk()
+    async with writing(store, Problems()) as writer:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(writer.commit([seen(sequence)])) for sequence in range(1, 101)]
+        assert all(task.result() == [Outcome()] for task in tasks)
+        with store.reading() as reading:
+            assert reading.agents()[0].sequence == 100
+    assert sum(store.groups) == 100
+    assert len(store.groups) < 100
+
+
+async def test_nobody_hears_of_success_while_the_disk_is_full() -> None:
+    store, problems = Disk(), Problems()
+    async with writing(store, problems) as writer:
+        store.full = True
+        commit = asyncio.create_task(writer.commit([seen(1)]))
+        await problems.told.wait()
+        assert problems == ["no space left on device"]
+        assert not commit.done()
+        store.full = False
+        assert await commit == [Outcome()]
+        assert problems[-1] is None
+
+
+async def test_closing_while_the_disk_is_full_ends_and_promises_nothing() -> None:
+    store, problems = Disk(), Problems()
+    async with writing(store, problems) as writer:
+        store.full = True
+        commit = asyncio.create_task(writer.commit([seen(1)]))
+        await problems.told.wait()
+    with pytest.raises(StoreUnavailable):
+        await commit
+
+
+async def test_an_error_reaches_who_waits_and_nobody_else() -> None:
+    store = Disk()
+    async with writing(store, Problems()) as writer:
+        with pytest.raises(ZeroDivisionError):
+            await writer.call(lambda: 1 // 0)
+        assert await writer.commit([seen(1)]) == [Outcome()]
