@@ -10,7 +10,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench clean
+.PHONY: help run test check format bench docs clean
 
 help: ## Show this text
 	@echo "make TARGET"
@@ -33,6 +33,9 @@ format: $(READY) ## Bring the code into form
 
 bench: $(READY) ## Measure what the design promises about speed
 	$(BIN)/python -m bench
+
+docs: $(READY) ## Write docs/states.md from the tables of the code
+	$(BIN)/python -m docs.generate
 
 clean: ## Remove what was built, the virtual environment too; the index in DATA stays
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -5,9 +5,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import burst, latency, queries, snapshot
+from bench import burst, latency, queries, snapshot, states
 
-ROWS = {"snapshot": snapshot.run, "latency": latency.run, "burst": burst.run, "queries": queries.run}
+ROWS = {"snapshot": snapshot.run, "latency": latency.run, "burst": burst.run, "queries": queries.run, "states": states.run}
 
 
 def main() -> int:

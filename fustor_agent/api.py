@@ -1,37 +1,49 @@
-"""What an agent answers for itself: that it lives, and what its pipes do. For whoever stands before this host while fusion cannot be
-reached."""
+"""What an agent answers for itself: that it lives, what its pipes do, and what they are to do. For whoever stands before this host while
+fusion cannot be reached."""
 
+import hmac
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from fustor_agent.intent import NotPossible
 from fustor_agent.pipe import AgentPipe
 from fustor_core.clock import wall
-from fustor_core.errors import FustorError
+from fustor_core.errors import Forbidden, FustorError, Unidentified
+from fustor_core.http import acting, metrics
 from fustor_core.http import pipes as shapes
-from fustor_core.http.hosts import Hosts
-from fustor_core.http.problems import Problem, of_error, of_http
+from fustor_core.http.hosts import Hosts, is_loopback
+from fustor_core.http.metering import PipeMeter
+from fustor_core.http.problems import ALWAYS, Problem, of_error, of_http
 from fustor_core.rows import to_row
 from fustor_core.state import LifecycleState
 from fustor_core.times import format_wall
 
 _encode = msgspec.json.Encoder().encode
+_VERBS: Final = {verb.value: verb for verb in acting.VERBS}
 
 
-def build(pipes: Mapping[str, AgentPipe], host: str) -> web.Application:
-    """The application for an agent that listens on `host`. Nothing can be changed through it, so nobody needs a key."""
-    api = _Api(pipes)
+def build(pipes: Mapping[str, AgentPipe], host: str, key: str | None) -> web.Application:
+    """The application for an agent that listens on `host`.
+
+    Who may reach it may read it; to steer a pipe takes the key that the agent has for fusion. Without one only this machine may, and only
+    where nobody else can reach the port.
+    """
+    api = _Api(pipes, key, steerable=key is not None or is_loopback(host))
     application = web.Application(middlewares=[_gate(Hosts(host))])
     for path, handler in (
         ("/livez", api.livez),
         ("/readyz", api.readyz),
+        ("/metrics", api.metrics),
         ("/v1/pipes", api.pipes),
         ("/v1/pipes/{id}", api.pipe),
         ("/v1/pipes/{id}/history", api.history),
     ):
         application.router.add_get(path, handler)
+    application.router.add_post("/v1/pipes/{id}/{verb}", api.act)
     return application
 
 
@@ -56,8 +68,12 @@ def _gate(hosts: Hosts) -> Middleware:
 class _Api:
     """The handlers."""
 
-    def __init__(self, pipes: Mapping[str, AgentPipe]) -> None:
+    def __init__(self, pipes: Mapping[str, AgentPipe], key: str | None, *, steerable: bool) -> None:
+        self._key = key
+        self._steerable = steerable
         self._pipes = {pipe.id: pipe for pipe in pipes.values()}
+        self._meters = {pipe.id: _metered(pipe) for pipe in pipes.values()}
+        self._refusals = {pipe.id: metrics.Refusals(pipe.machine) for pipe in pipes.values()}
 
     async def livez(self, _: web.Request) -> web.Response:
         return _answer({"live": True})
@@ -78,6 +94,38 @@ class _Api:
     async def history(self, request: web.Request) -> web.Response:
         return _answer([shapes.transition(to_row(change)) for change in self._found(request).machine.history()])
 
+    async def metrics(self, _: web.Request) -> web.Response:
+        views = [_view(pipe) for pipe in self._pipes.values()]
+        refusals = {name: refusals.count() for name, refusals in self._refusals.items()}
+        body = metrics.exposition(metrics.of_pipes(views, self._meters, refusals, wall()))
+        return web.Response(body=body, headers={**ALWAYS, "Content-Type": metrics.CONTENT_TYPE})
+
+    async def act(self, request: web.Request) -> web.Response:
+        """Take what an operator wants; 202, for the pipe does it when it can."""
+        self._check_key(request.headers.get("Authorization"))
+        pipe, verb = self._found(request), _VERBS.get(request.match_info["verb"])
+        if verb is None:
+            raise Problem(
+                404, "no-such-verb", f"a pipe does not understand {request.match_info['verb']!r}; it understands {', '.join(_VERBS)}"
+            )
+        asked = acting.parse(verb, request.rel_url.raw_query_string)
+        try:
+            await pipe.act(asked.verb, reason=asked.reason, after_halt=asked.after_halt)
+        except NotPossible as error:
+            raise acting.not_possible(str(error), error.allowed) from error
+        return _answer(_shape(pipe), status=202)
+
+    def _check_key(self, authorization: str | None) -> None:
+        if not self._steerable:
+            raise Forbidden("without a key nothing is steered over a network: give the agent a key, or ask on its host", code="key-missing")
+        if self._key is None:
+            return
+        scheme, _, text = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not hmac.compare_digest(text.strip().encode(), self._key.encode()):
+            raise Unidentified(
+                "this needs the key that the agent has for fusion: send it as `Authorization: Bearer KEY`", code="key-missing"
+            )
+
     def _found(self, request: web.Request) -> AgentPipe:
         pipe = self._pipes.get(request.match_info["id"])
         if pipe is None:
@@ -86,10 +134,23 @@ class _Api:
         return pipe
 
 
+def _metered(pipe: AgentPipe) -> PipeMeter:
+    """A meter of the pipe from its first step on."""
+    meter = PipeMeter()
+    for change in pipe.machine.history():
+        meter.take(to_row(change))
+    pipe.machine.subscribe(lambda change: meter.take(to_row(change)))
+    return meter
+
+
+def _view(pipe: AgentPipe) -> shapes.PipeView:
+    return shapes.view_of(pipe.machine, "agent", pipe.report())
+
+
 def _shape(pipe: AgentPipe) -> shapes.PipeShape:
-    return shapes.pipe(shapes.view_of(pipe.machine, "agent", pipe.report()))
+    return shapes.pipe(_view(pipe))
 
 
-def _answer(data: object) -> web.Response:
+def _answer(data: object, status: int = 200) -> web.Response:
     meta = {"as_of": format_wall(wall()), "complete": True, "conditions": [], "next": None}
-    return web.Response(body=_encode({"data": data, "meta": meta}), content_type="application/json")
+    return web.Response(status=status, body=_encode({"data": data, "meta": meta}), headers={"Content-Type": "application/json", **ALWAYS})

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from uuid import uuid4
@@ -10,18 +11,23 @@ import aiohttp
 
 from fustor_agent.api import build
 from fustor_agent.control import ControlLink
-from fustor_agent.pipe import AgentPipe, PipeOptions
+from fustor_agent.greeting import PipeOptions
+from fustor_agent.intent import Intents
+from fustor_agent.life import Life
+from fustor_agent.pipe import AgentPipe
 from fustor_agent.retry import Retry
 from fustor_agent.senders.websocket import WebSocketSender
 from fustor_agent.settings import AgentSettings, Pipe
 from fustor_agent.sources import Source
 from fustor_agent.sources.fs import FsSource
-from fustor_core.errors import ConfigurationError, FustorError
+from fustor_core.errors import ConfigurationError
 from fustor_core.files import read_if_there
 from fustor_core.http.serving import listening
 from fustor_core.process import data_directory, stop_requested, tune
 from fustor_core.state import StateMachine
-from fustor_core.state_log import log_transitions
+from fustor_core.state_keeping import kept_machine, state_store
+from fustor_core.steering import Steering
+from fustor_core.supervision import LoopWatch, kept
 from fustor_core.wire import HelloAgent
 
 log = logging.getLogger(__name__)
@@ -38,10 +44,14 @@ async def run(settings: AgentSettings) -> None:
         stop = stack.enter_context(stop_requested())
         stack.enter_context(data_directory(settings.data, "agent"))
         http = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)))
-        sender = WebSocketSender(http, settings.fusion.url, key_of(settings))
+        key = key_of(settings)
+        sender = WebSocketSender(http, settings.fusion.url, key)
         run_id = uuid4().hex
-        pipes = {name: _pipe(settings, name, pipe, sender, run_id) for name, pipe in settings.pipes.items()}
-        await stack.enter_async_context(listening(build(pipes, settings.listen.host), settings.listen.host, settings.listen.port))
+        intents = Intents(settings.data / "intent.json")
+        store = stack.enter_context(state_store(settings.state, settings.data))
+        machines = {name: stack.enter_context(kept_machine(f"{settings.id}:{name}", run_id, store)) for name in settings.pipes}
+        pipes = {name: _pipe(settings, name, sender, machine, intents) for name, machine in machines.items()}
+        await stack.enter_async_context(listening(build(pipes, settings.listen.host, key), settings.listen.host, settings.listen.port))
         link = ControlLink(HelloAgent(settings.id, _boot(), run_id, _version()), sender, _retry(settings, for_ever=True), pipes)
         await _run_pipes(pipes, link, stop)
 
@@ -70,24 +80,22 @@ def key_of(settings: AgentSettings) -> str | None:
 
 
 async def _run_pipes(pipes: dict[str, AgentPipe], link: ControlLink, stop: asyncio.Event) -> None:
-    """Run every pipe until it is stopped. A pipe that fails leaves the others alone; if all have failed, that is how it ends."""
-    failures: list[FustorError] = []
+    """Run every pipe until the process is to stop. A pipe that fails leaves the others alone; where the settings let none of them work,
+    that is how it ends."""
 
-    async def run_one(pipe: AgentPipe) -> None:
-        try:
-            await pipe.run()
-        except FustorError as error:
-            log.error("the pipe has failed: %s", error, extra={"pipe": pipe.id})
-            failures.append(error)
-            if len(failures) == len(pipes):
-                stop.set()
+    def look_at_failures() -> None:
+        if all(isinstance(pipe.failure, ConfigurationError) for pipe in pipes.values()):
+            stop.set()
 
+    for pipe in pipes.values():
+        pipe.on_failure = look_at_failures
     async with asyncio.TaskGroup() as group:
-        linking = group.create_task(link.run(), name="control")
-        running = [group.create_task(run_one(pipe), name=pipe.id) for pipe in pipes.values()]
-        await stop.wait()
+        linking = group.create_task(kept(link.run, link.died), name="control")
+        running = [group.create_task(_keep(pipe), name=pipe.id) for pipe in pipes.values()]
+        with LoopWatch(lambda: _stalled(pipes.values())).watching():
+            await stop.wait()
         for pipe in pipes.values():
-            pipe.stop()
+            pipe.end("the agent stops")
         await asyncio.wait(running)
         try:
             async with asyncio.timeout(LAST_WORDS):
@@ -95,15 +103,31 @@ async def _run_pipes(pipes: dict[str, AgentPipe], link: ControlLink, stop: async
         except TimeoutError:
             log.debug("fusion could not be told of the last transitions")
         linking.cancel()
-    if failures and len(failures) == len(pipes):
+    failures = [pipe.failure for pipe in pipes.values() if isinstance(pipe.failure, ConfigurationError)]
+    if len(failures) == len(pipes):
         raise failures[0]
 
 
-def _pipe(settings: AgentSettings, name: str, pipe: Pipe, sender: WebSocketSender, run_id: str) -> AgentPipe:
-    machine = StateMachine(f"{settings.id}:{name}", run=run_id)
-    log_transitions(machine)
-    options = PipeOptions(settings.id, _boot(), run_id, name, pipe.root, settings.load.parallel, settings.drain.timeout)
-    return AgentPipe(options, _source(settings, pipe), sender, _retry(settings), machine)
+async def _keep(pipe: AgentPipe) -> None:
+    await kept(pipe.run, pipe.died, lambda: not pipe.ending)
+
+
+def _stalled(pipes: Iterable[AgentPipe]) -> None:
+    log.error("the event loop stands still")
+    for pipe in pipes:
+        pipe.loop_stalled()
+
+
+def _pipe(settings: AgentSettings, name: str, sender: WebSocketSender, machine: StateMachine, intents: Intents) -> AgentPipe:
+    pipe, reconnect, retry = settings.pipes[name], settings.reconnect, _retry(settings)
+    options = PipeOptions(
+        settings.id, _boot(), machine.run, name, pipe.root, settings.load.parallel, settings.drain.timeout, reconnect.critical_after
+    )
+
+    def make_life(steering: Steering, number: int, held: bool) -> Life:
+        return Life(options, number, _source(settings, pipe), sender, retry, steering, held=held)
+
+    return AgentPipe(name, pipe.root, machine, intents, make_life, retry)
 
 
 def _source(settings: AgentSettings, pipe: Pipe) -> Source:

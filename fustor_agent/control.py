@@ -6,12 +6,14 @@ import logging
 import random
 from collections.abc import Mapping
 
+from fustor_agent.intent import NotPossible
 from fustor_agent.pipe import AgentPipe
 from fustor_agent.retry import Retry
 from fustor_agent.senders import Control, Sender
 from fustor_core.clock import boottime
-from fustor_core.errors import ConfigurationError, Refused, SessionLost, Unreachable
+from fustor_core.errors import ConfigurationError, Refused, SessionLost, StoreUnavailable, Unreachable
 from fustor_core.rows import to_row
+from fustor_core.supervision import all_running
 from fustor_core.wire import Command, Done, Heartbeat, HeartbeatEcho, HelloAgent, States
 
 log = logging.getLogger(__name__)
@@ -43,6 +45,10 @@ class ControlLink:
                 log.error("fusion does not take the control connection: %s", error)
                 await asyncio.sleep(REFUSED_RETRY)
 
+    def died(self, error: BaseException) -> None:
+        """`run` has ended by mistake; whoever started it starts it again."""
+        log.error("the control connection has crashed", exc_info=error)
+
     async def tell_last(self) -> None:
         """Wait until fusion has been told of every transition so far."""
         while any(pipe.machine.snapshot.version > self._told.get(name, -1) for name, pipe in self._pipes.items()):
@@ -54,10 +60,7 @@ class ControlLink:
             welcome = control.welcome
             self._told = {name: welcome.known.get(name, -1) for name in self._pipes}
             try:
-                async with asyncio.TaskGroup() as group:
-                    group.create_task(self._tell(control))
-                    group.create_task(self._beat(control, welcome.heartbeat_every))
-                    group.create_task(self._obey(control))
+                await all_running(self._tell(control), self._beat(control, welcome.heartbeat_every), self._obey(control))
             except* Unreachable as lost:
                 # Whatever ended it, the next connection takes over where this one stood.
                 raise SessionLost(str(lost.exceptions[0])) from lost
@@ -84,17 +87,38 @@ class ControlLink:
 
     async def _beat(self, control: Control, every: float) -> None:
         while True:
-            await control.send(Heartbeat(boottime(), {name: pipe.report() for name, pipe in self._pipes.items()}))
+            await control.send(self._heartbeat())
             # Jittered, so that a thousand agents that were cut off together do not beat together.
             await asyncio.sleep(every * random.uniform(0.9, 1.1))
 
+    def _heartbeat(self) -> Heartbeat:
+        return Heartbeat(boottime(), {name: pipe.report() for name, pipe in self._pipes.items()})
+
     async def _obey(self, control: Control) -> None:
-        while True:
-            frame = await control.receive()
-            match frame:
-                case Command(number=number, verb=verb):
-                    await control.send(Done(number, f"this agent does not take the command {verb.value}"))
-                case HeartbeatEcho():
-                    pass
-                case _:
-                    raise SessionLost(f"fusion sent {type(frame).__name__} in the middle of a control connection")
+        # Each in a task of its own: a halt must not wait for what a slow disk has yet to record.
+        async with asyncio.TaskGroup() as group:
+            while True:
+                frame = await control.receive()
+                match frame:
+                    case Command():
+                        group.create_task(self._carry_out(control, frame))
+                    case HeartbeatEcho():
+                        pass
+                    case _:
+                        raise SessionLost(f"fusion sent {type(frame).__name__} in the middle of a control connection")
+
+    async def _carry_out(self, control: Control, command: Command) -> None:
+        done = Done(command.number)
+        pipe = self._pipes.get(command.pipe)
+        if pipe is None:
+            done = Done(command.number, f"this agent has no pipe {command.pipe!r}", "no-such-pipe")
+        else:
+            try:
+                await pipe.act(command.verb, reason=command.reason, after_halt=command.after_halt)
+            except NotPossible as error:
+                done = Done(command.number, str(error), "not-possible", list(error.allowed))
+            except StoreUnavailable as error:
+                done = Done(command.number, str(error), "not-recorded")
+        # What is wanted now is known to fusion before it hears that it is done.
+        await control.send(self._heartbeat())
+        await control.send(done)

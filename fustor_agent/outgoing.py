@@ -108,7 +108,9 @@ class Outgoing:
             size += item.size
             if item.evidence is not None:
                 evidence.append(item.evidence)
-                self._stamper.drop(item.evidence.at)
+                if not isinstance(item.evidence, Listing) or item.evidence.last:
+                    # Until its last part is on its way, a listing holds `low` back: the whole of it is as old as its stamp.
+                    self._stamper.drop(item.evidence.at)
             if item.work is not None and item.redo is not None:
                 self._outbox.done(item.work)
                 works.append(item.redo)

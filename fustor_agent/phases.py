@@ -1,4 +1,7 @@
-"""Which events a pipe sends to its state machine when something happens to it (STATES §4): pure, each list one atomic step."""
+"""Which events a pipe sends to its state machine when something happens to it (STATES §4): pure, each list one atomic step.
+
+`held` is what the operator wants: a pipe that is held goes through the same steps as another, and pauses in the last of them.
+"""
 
 from fustor_core.state import Event, EventType, HealthState, LifecycleState, MachineState, OperationalState
 
@@ -6,34 +9,61 @@ SNAPSHOT = "SNAPSHOT"
 MESSAGE = "MESSAGE"
 
 _E = EventType
+_HELD = {"held": True}
 
 
-def _go(phase: str) -> list[Event]:
-    return [(_E.SET_READY, None), (_E.TASK_START, {"phase": phase})]
+def _towards(operational: OperationalState, phase: str | None, *, held: bool, was_held: bool) -> list[Event]:
+    """From where the operational layer stands to work in `phase` (None: to none yet), or to an operator's pause."""
+    if operational is OperationalState.PAUSED and held:
+        return [] if was_held else [(_E.HOLD, None)]
+    if operational in (OperationalState.RUNNING, OperationalState.BACKGROUND_RUNNING):
+        return [(_E.TASK_PAUSE, _HELD)] if held else []
+    events: list[Event] = []
+    if operational is OperationalState.PAUSED:
+        events.append((_E.TASK_RESUME, _HELD if was_held else None))
+    elif was_held and not held:
+        events.append((_E.RELEASE, None))
+    if operational is OperationalState.STOPPED:
+        events.append((_E.TASK_RESET, None))
+    if not phase and not held:
+        return events
+    if operational in (OperationalState.STOPPED, OperationalState.IDLE):
+        events.append((_E.SET_READY, None))
+    events.append((_E.TASK_START, {"phase": phase or MESSAGE}))
+    return [*events, (_E.TASK_PAUSE, _HELD)] if held else events
 
 
-def connected(state: MachineState, phase: str | None) -> list[list[Event]]:
+def connected(state: MachineState, phase: str | None, *, held: bool = False) -> list[list[Event]]:
     """The session stands, and the pipe goes on in `phase`; None while a follower sets its watches."""
-    if state.lifecycle is LifecycleState.INITIALIZING:
-        return [[(_E.INIT_SUCCESS, None)], *([_go(phase)] if phase else [])]
-    if state.lifecycle is not LifecycleState.RECOVERING:
-        return [_go(phase)] if phase and state.operational is OperationalState.IDLE else []
-    if state.health is HealthState.CRITICAL:
-        back: list[Event] = [(_E.RECOVER, None), (_E.RECOVERY_SUCCESS, None), (_E.TASK_RESET, None)]
-        return [[*back, *(_go(phase) if phase else [])]]
-    back = [(_E.RECOVERY_SUCCESS, None)]
-    if state.held or not phase:
-        return [back]
-    if state.operational is OperationalState.PAUSED:
-        return [[*back, (_E.TASK_RESUME, None), (_E.TASK_START, {"phase": phase})]]
-    return [[*back, *_go(phase)]]
+    onwards = _towards(state.operational, phase, held=held, was_held=state.held)
+    match state.lifecycle:
+        case LifecycleState.INITIALIZING:
+            return [[(_E.INIT_SUCCESS, None)], *([onwards] if onwards else [])]
+        case LifecycleState.RECOVERING:
+            back: list[Event] = [(_E.RECOVER, None)] if state.health is HealthState.CRITICAL else []
+            return [[*back, (_E.RECOVERY_SUCCESS, None), *onwards]]
+        case LifecycleState.ACTIVE:
+            return [onwards] if onwards else []
+        case _:
+            return []
+
+
+def held(state: MachineState, phase: str | None, *, hold: bool) -> list[Event]:
+    """An operator holds the pipe, or lets it go; empty where nothing is to be done for that yet."""
+    if state.lifecycle is LifecycleState.ACTIVE:
+        return _towards(state.operational, phase, held=hold, was_held=state.held)
+    if state.lifecycle is LifecycleState.RECOVERING and state.held != hold:
+        return [(_E.HOLD if hold else _E.RELEASE, None)]
+    return []
 
 
 def walked(state: MachineState) -> list[list[Event]]:
     """Everything has been listed: from here on changes are followed."""
-    if state.operational is OperationalState.RUNNING and state.sync == SNAPSHOT:
-        return [[(_E.TASK_COMPLETE, None), (_E.TASK_START, {"phase": MESSAGE})]]
-    return [_go(MESSAGE)] if state.operational is OperationalState.IDLE else []
+    if state.lifecycle is not LifecycleState.ACTIVE or state.operational is OperationalState.PAUSED:
+        return []
+    if state.operational is OperationalState.RUNNING:
+        return [[(_E.TASK_COMPLETE, None), (_E.TASK_START, {"phase": MESSAGE})]] if state.sync == SNAPSHOT else []
+    return [_towards(state.operational, MESSAGE, held=False, was_held=state.held)]
 
 
 def listing_again(state: MachineState) -> list[list[Event]]:

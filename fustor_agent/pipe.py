@@ -1,305 +1,242 @@
-"""One pipe: one source, one fusion, one state machine, one outbox. It outlives its sessions, and disturbs no other pipe."""
+"""One pipe: what is wanted of it, its lives one after the other, and who sees to it when one of them ends by mistake."""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
-from contextlib import AsyncExitStack, ExitStack
-from dataclasses import dataclass
-from functools import partial
-from typing import Final, TypeVar
+import random
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
 
 from fustor_agent import phases
-from fustor_agent.conditions import Conditions
-from fustor_agent.outbox import Outbox, Priority
-from fustor_agent.readers import Readers
+from fustor_agent.intent import Desired, Intents, NotPossible, Wish, decide
+from fustor_agent.life import Life
 from fustor_agent.retry import Retry
-from fustor_agent.senders import Sender, Session
-from fustor_agent.session import SessionRun, Walk
-from fustor_agent.sources import Source
-from fustor_agent.watching import Watching
-from fustor_core.clock import Offset
-from fustor_core.errors import ConfigurationError, FustorError, Refused, RootGone, SessionLost, Unreachable
-from fustor_core.state import Event, EventType, StateMachine
-from fustor_core.wire import Hello, Identity, PipeReport, Role
+from fustor_core.conditions import Conditions
+from fustor_core.errors import ConfigurationError, Refused, StoreUnavailable, Unreachable
+from fustor_core.pipe import PipeState
+from fustor_core.state import EventType, HealthState, LifecycleState, StateMachine
+from fustor_core.steering import Steering
+from fustor_core.supervision import Died
+from fustor_core.wire import PipeReport, Verb
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
-ROOT_RETRY: Final = 2.0
-"""Seconds between looks for a root that is gone."""
-DISCONNECTED: Final = "disconnected"
-ROOT_GONE: Final = "root-gone"
 REFUSED: Final = "refused"
+CRASHED: Final = "crashed"
+HALTED: Final = "halted"
+SOUND_AFTER: Final = 60.0
+"""Seconds after which a life counts as one that works: the next crash is the first again."""
+_FINAL: Final = (Refused, ConfigurationError, Unreachable)
 
-
-@dataclass(frozen=True, slots=True)
-class PipeOptions:
-    """What a pipe is told beside its source and its fusion. `drain_timeout` is in seconds."""
-
-    agent: str
-    boot: str
-    run: str
-    name: str
-    root: str
-    parallel: int
-    drain_timeout: float
+MakeLife = Callable[[Steering, int, bool], Life]
+"""A new life for a machine, with its number, and whether it is held."""
 
 
 class AgentPipe:
-    """Follows one source until it is stopped; `run` raises what the pipe cannot come back from by itself."""
+    """Does what is wanted of it (`act`), over any number of lives, until the process ends. It disturbs no other pipe."""
 
-    def __init__(self, options: PipeOptions, source: Source, sender: Sender, retry: Retry, machine: StateMachine) -> None:
-        self._options = options
-        self._source = source
-        self._sender = sender
-        self._retry = retry
+    def __init__(self, name: str, root: str, machine: StateMachine, intents: Intents, make_life: MakeLife, retry: Retry) -> None:
+        self.name = name
+        self._root = root
         self.machine = machine
         self.conditions = Conditions()
-        self._outbox = Outbox()
-        self._watching = Watching(source, self._outbox, self.conditions, self._woken)
-        self._readers = Readers(f"read-{options.name}")
-        self._offset = Offset()
-        self._clock = ""
-        self._identity: Identity | None = None
-        self._run: SessionRun | None = None
-        self._session_id = ""
-        self._acknowledged = 0
-        self._walk: Walk | None = None
-        self._walked = False
-        self._stopping = False
-        self._patience: asyncio.Timeout | None = None
+        self.failure: Exception | None = None
+        """What it cannot come back from by itself; `start` tries again."""
+        self.on_failure: Callable[[], None] = _nobody
+        self._intents = intents
+        self._make_life = make_life
+        self._retry = retry
+        self._steering = Steering(machine, self.conditions)
+        self._life: Life | None = None
+        self._living: asyncio.Task[None] | None = None
+        self._lives = 0
+        self._crashes = 0
+        self._why_ending = ""
+        self._halted = False
+        self._called = asyncio.Event()
+        self._acting = asyncio.Lock()
+        self._acts: set[asyncio.Task[None]] = set()
 
     @property
     def id(self) -> str:
         return self.machine.id
 
     @property
-    def name(self) -> str:
-        return self._options.name
+    def desired(self) -> Desired:
+        return self._intents.of(self.name).desired
 
-    def stop(self) -> None:
-        """Deliver what is known, and end."""
-        self._stopping = True
-        self._interrupt()
+    def end(self, reason: str) -> None:
+        """The process ends: deliver what is known, and return from `run`. What is wanted stays as it is."""
+        self._why_ending = reason
+        self._stop_life(reason)
+
+    @property
+    def ending(self) -> bool:
+        return bool(self._why_ending)
 
     def report(self) -> PipeReport:
         """What a heartbeat says of this pipe."""
-        run, waiting = self._run, self._outbox.waiting
-        counters = {
-            "marked": waiting(Priority.LIVE),
-            "asked": waiting(Priority.ASKED),
-            "walk_entries": run.scheduler.entries if run else 0,
-            "walk_directories": run.scheduler.directories if run else 0,
-            "walk_directories_left": waiting(Priority.SNAPSHOT),
-            "folded": self._outbox.folded,
-        }
-        phase = "snapshot" if self._walk else "message" if self._walked and run else ""
-        return PipeReport(self._options.root, phase, "running", self.conditions.all(), counters)
+        state = self.machine.snapshot.pipe_state
+        phase = next((word for bit, word in _PHASES if state & bit), "")
+        counters = self._life.counters() if self._life else {}
+        return PipeReport(self._root, phase, self.desired.value, self.conditions.all(), dict(counters))
+
+    # What operators want
+
+    async def act(self, verb: Verb, *, reason: str = "", after_halt: bool = False) -> None:
+        """Take what an operator wants: recorded when this returns, and done as soon as it can be.
+
+        Raises NotPossible for what can never be, and StoreUnavailable where it cannot be recorded; then nothing has changed. A halt is
+        never refused, and takes effect before it is recorded.
+        """
+        if verb is Verb.HALT:
+            self._halt(reason or "halted by an operator")
+        # A caller that goes away must not leave a wish that is recorded and not followed.
+        task = asyncio.create_task(self._act(verb, reason, after_halt))
+        self._acts.add(task)
+        task.add_done_callback(self._acts.discard)
+        await asyncio.shield(task)
+
+    async def _act(self, verb: Verb, reason: str, after_halt: bool) -> None:
+        async with self._acting:
+            before = self.desired
+            wanted = decide(before, verb, after_halt=after_halt)
+            if verb is Verb.SNAPSHOT and self._life is None:
+                raise NotPossible("the pipe is not at work, so it lists everything when it starts: start it", (Verb.START.value,))
+            if wanted is not before or verb is Verb.HALT:
+                try:
+                    await asyncio.to_thread(self._intents.record, self.name, Wish(wanted, reason))
+                except ConfigurationError as error:
+                    raise StoreUnavailable(str(error)) from error
+            log.info("an operator says: %s", verb.value, extra={"pipe": self.id, "desired": wanted.value, "reason": reason})
+            self._follow(verb, wanted, reason)
+
+    def _follow(self, verb: Verb, wanted: Desired, reason: str) -> None:
+        match verb:
+            case Verb.PAUSE | Verb.RESUME:
+                if self._life:
+                    self._life.hold(wanted is Desired.PAUSED)
+            case Verb.SNAPSHOT:
+                if self._life:
+                    self._life.list_again()
+            case Verb.STOP | Verb.RESTART:
+                self._stop_life(reason or f"{verb.value} requested")
+        if verb in (Verb.START, Verb.RESTART):
+            self.failure, self._crashes, self._halted = None, 0, False
+        self._called.set()
+
+    def _stop_life(self, reason: str) -> None:
+        self._called.set()
+        if self._life:
+            self._life.stop(reason)
+
+    def _halt(self, reason: str) -> None:
+        # In memory first: the record may take a while, and nothing may start meanwhile.
+        self._halted = True
+        self.machine.handle_event(EventType.EMERGENCY_STOP, {"reason": reason})
+        self._say_halted(reason)
+        log.warning("halted: %s", reason, extra={"pipe": self.id})
+        if self._living:
+            self._living.cancel()
+        self._called.set()
+
+    def _say_halted(self, reason: str) -> None:
+        self.conditions.keep_only(())
+        self.conditions.add(HALTED, reason or "halted by an operator", "when it is safe again, start it with --after-halt")
+
+    # Lives
 
     async def run(self) -> None:
-        self._step([(EventType.START, None)])
+        """Live whenever that is wanted, until `end`."""
+        # Conditions did not outlast the process that raised them.
+        self._steering.settle()
+        wish = self._intents.of(self.name)
+        if wish.desired is Desired.HALTED and self._steering.state.health is not HealthState.CRITICAL:
+            self.machine.handle_event(EventType.EMERGENCY_STOP, {"reason": wish.reason or "halted before"})
+        if wish.desired is Desired.HALTED:
+            self._say_halted(wish.reason)
+        while not self.ending:
+            self._called.clear()
+            if self.desired.up and self.failure is None and not self._halted:
+                await self._live()
+            else:
+                self._go_down("stop requested")
+                await self._called.wait()
+        self._go_down(self._why_ending)
+
+    async def _live(self) -> None:
+        began = asyncio.get_running_loop().time()
+        self.conditions.clear(CRASHED, REFUSED, HALTED)
+        self._life = self._make_life(self._steering, self._lives, self.desired is Desired.PAUSED)
+        self._lives += 1
+        task = self._living = asyncio.create_task(self._life.run(), name=f"{self.id} life")
         try:
-            while not self._stopping:
-                try:
-                    await self._hold_root_open()
-                except RootGone as error:
-                    self._root_gone(error)
-                    await self._unless_interrupted(lambda: asyncio.sleep(ROOT_RETRY))
-        except (Refused, ConfigurationError, Unreachable) as error:
-            self.conditions.add(REFUSED, str(error), "correct what it names, then start the pipe again")
-            self._all_steps(phases.failed(self.machine.snapshot.state, str(error)))
-            raise
+            await asyncio.wait([task])
         finally:
-            self._readers.close()
-        self._stopped()
+            self._life = self._living = None
+            if not task.done():
+                task.cancel()
+                await asyncio.wait([task])
+        error = Died("the task of the pipe was cancelled") if task.cancelled() else task.exception()
+        if self.machine.snapshot.state.lifecycle is LifecycleState.SHUTTING_DOWN:
+            # Halted, or stopped while something failed: either way it goes down, and no further.
+            if error is not None and not self._halted:
+                log.error("the pipe has failed while it stopped", exc_info=error, extra={"pipe": self.id})
+            self._go_down("halted")
+        elif isinstance(error, _FINAL):
+            self._give_up(error)
+        elif error is not None:
+            lasted = asyncio.get_running_loop().time() - began
+            self._crashes = 1 if lasted > SOUND_AFTER else self._crashes + 1
+            await self._come_back(error)
 
-    # The root
+    def died(self, error: BaseException) -> None:
+        """`run` has ended by mistake; whoever started it starts it again."""
+        self._crashes += 1
+        self._note_crash(error)
 
-    async def _hold_root_open(self) -> None:
-        with ExitStack() as held:
-            identity = await self._open(held)
-            self.conditions.clear(ROOT_GONE)
-            self._watching.begin(held)
-            while not self._stopping:
-                try:
-                    await self._serve(identity)
-                except SessionLost as error:
-                    self._lost(error)
+    def loop_stalled(self) -> None:
+        """Called from another thread while the event loop stands still: no phase is shown until the life sees that it goes on."""
+        if events := phases.lost(self.machine.snapshot.state, "the event loop stands still"):
+            self.machine.try_events(events)
 
-    async def _open(self, held: ExitStack) -> Identity:
-        try:
-            identity = await self._readers.run(lambda: held.enter_context(self._source.open()))
-        except ConfigurationError as error:
-            if self._identity is None:
-                raise
-            raise RootGone(str(error)) from error
-        if self._identity not in (None, identity):
-            raise RootGone(f"another file system or directory stands where the root of pipe {self.id} was; bring the right one back")
-        self._identity = identity
-        return identity
+    async def _come_back(self, error: BaseException) -> None:
+        """After a crash: wait a little, longer each time, unless an operator wants something else."""
+        self._note_crash(error)
+        if self._retry.attempts is not None and self._crashes >= self._retry.attempts:
+            self._give_up(error)
+            return
+        most = min(self._retry.most, self._retry.first * 2 ** min(self._crashes, 20))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(random.uniform(most / 2, most)):
+                await self._called.wait()
 
-    def _root_gone(self, error: RootGone) -> None:
-        # Its watches went with it, so everything has to be listed again.
-        self._walk, self._walked = None, False
-        self.conditions.add(ROOT_GONE, str(error), "bring the root back; what is known of it stays as it is until then")
-        log.warning("root gone: %s", error, extra={"pipe": self.id})
-        self._step(phases.fault(self.machine.snapshot.state, str(error)))
+    def _note_crash(self, error: BaseException) -> None:
+        log.error("the pipe has crashed", exc_info=error, extra={"pipe": self.id, "crashes": self._crashes})
+        self.conditions.keep_only(())
+        self.conditions.add(CRASHED, _words(error), "it starts again by itself; the log has the cause: please report it")
+        if self._steering.state.lifecycle not in (LifecycleState.OFFLINE, LifecycleState.SHUTTING_DOWN):
+            self._steering.step(phases.fault(self._steering.state, _words(error)))
 
-    # Sessions
+    def _give_up(self, error: BaseException) -> None:
+        self.failure = error if isinstance(error, Exception) else Died(str(error))
+        log.error("the pipe has failed: %s", _words(error), extra={"pipe": self.id})
+        self.conditions.keep_only(())
+        self.conditions.add(REFUSED, _words(error), "correct what it names, then start the pipe again")
+        self._steering.all_steps(phases.failed(self._steering.state, _words(error)))
+        self.on_failure()
 
-    async def _serve(self, identity: Identity) -> None:
-        async with AsyncExitStack() as stack:
-            hello = self._hello(identity)
-
-            async def open_session() -> Session:
-                return await stack.enter_async_context(self._sender.session(hello))
-
-            session = await self._unless_interrupted(lambda: self._retry.until_done(open_session, self._lost))
-            if session is not None:
-                await self._use(session)
-
-    def _hello(self, identity: Identity) -> Hello:
-        options, source = self._options, self._source
-        return Hello(
-            agent=options.agent,
-            boot=options.boot,
-            path=source.place,
-            run=options.run,
-            pipe=options.name,
-            root=options.root,
-            identity=identity,
-            excludes=source.excludes,
-            session=self._session_id,
-            sequence=self._acknowledged,
-            staleness=source.staleness,
-            remote_writers=False,
-        )
-
-    async def _use(self, session: Session) -> None:
-        welcome = session.welcome
-        if welcome.clock != self._clock:
-            self._clock, self._offset = welcome.clock, Offset()
-        run = SessionRun(session, self._source, self._outbox, self._readers, self._watching, self._offset, self._options.parallel)
-        await run.measure()
-        self._session_id, self._acknowledged = welcome.session, 0
-        resumed = self._walk is not None and self._walk.clock == welcome.clock and not welcome.snapshot
-        if not resumed:
-            wanted = welcome.snapshot or not self._walked
-            self._walk = run.new_walk() if wanted else None
-        self._run, run.on_role = run, self._role_changed
-        self.conditions.clear(DISCONNECTED)
-        log.info(
-            "session with fusion as %s%s",
-            welcome.role.value,
-            f"; snapshot wanted: {welcome.why}" if welcome.snapshot else "",
-            extra={"pipe": self.id},
-        )
-        try:
-            async with asyncio.TaskGroup() as group:
-                serving = group.create_task(run.serve(), name="serve")
-                await self._follow(run, resumed=resumed)
-                serving.cancel()
-        except BaseExceptionGroup as caught:
-            raise _first(caught) from caught
-        finally:
-            self._acknowledged, self._run = run.acknowledged, None
-
-    async def _follow(self, run: SessionRun, *, resumed: bool) -> None:
-        """Walk if that is due, then follow changes until the pipe stops; then deliver what is left."""
-        leads = run.role is Role.LEADER
-        phase = (phases.SNAPSHOT if leads else None) if self._walk else phases.MESSAGE
-        self._all_steps(phases.connected(self.machine.snapshot.state, phase))
-        while not self._stopping:
-            if walk := self._walk:
-                await self._unless_interrupted(partial(run.walk_everything, walk, mark=leads, resumed=resumed))
-                if not run.walk_done:
-                    continue
-                self._walk, self._walked = None, True
-                self._all_steps(phases.walked(self.machine.snapshot.state))
-            await self._unless_interrupted(asyncio.Event().wait)
-            if not leads and run.role is Role.LEADER:
-                leads, resumed, self._walk = True, False, run.new_walk()
-        await self._drain(run)
-
-    def _role_changed(self, role: Role) -> None:
-        log.info("the part of this pipe is now: %s", role.value, extra={"pipe": self.id})
-        self._interrupt()
-
-    async def _drain(self, run: SessionRun) -> None:
-        self._step(phases.stopping(self.machine.snapshot.state, "stop requested"))
-        self._step([(EventType.DRAIN, None)])
-        drained = await run.drain(self._options.drain_timeout)
-        if not drained:
-            log.warning("not everything could be delivered in time; it will be read again at the next start", extra={"pipe": self.id})
-        await run.say_goodbye("stopped", drained=drained)
-        self._all_steps(phases.ended(self.machine.snapshot.state))
-
-    def _lost(self, error: Unreachable) -> None:
-        self.conditions.add(
-            DISCONNECTED, str(error), "start fusion, or see whether the network lets the agent reach it; the agent keeps trying"
-        )
-        if self._step(phases.lost(self.machine.snapshot.state, str(error))):
-            log.warning("session lost: %s", error, extra={"pipe": self.id})
-
-    # The state machine
-
-    def _stopped(self) -> None:
-        """End where no session stands to drain into, or where it broke while draining."""
-        self._step(phases.stopping(self.machine.snapshot.state, "stop requested"))
-        self._all_steps(phases.ended(self.machine.snapshot.state))
-
-    def _all_steps(self, steps: Iterable[list[Event]]) -> None:
-        for step in steps:
-            self._step(step)
-
-    def _step(self, events: list[Event]) -> bool:
-        """Take one atomic step, together with what the conditions mean for health; whether there was one to take."""
-        if not events:
-            return False
-        health = self.conditions.event_for(self.machine.snapshot.state.health)
-        self.machine.handle_events([*events, *([(health, None)] if health else [])])
-        return True
-
-    # Being interrupted
-
-    def _woken(self) -> None:
-        if self._run:
-            self._run.wake()
-
-    def _interrupt(self) -> None:
-        if self._patience is not None:
-            self._patience.reschedule(asyncio.get_running_loop().time())
-
-    async def _unless_interrupted(self, call: Callable[[], Awaitable[T]]) -> T | None:
-        """What `call` returns; None if the pipe was stopped or its role changed first."""
-        if self._stopping:
-            return None
-        patience = asyncio.timeout(None)
-        try:
-            async with patience:
-                self._patience = patience
-                return await call()
-        except TimeoutError:
-            if not patience.expired():
-                raise
-            return None
-        finally:
-            self._patience = None
+    def _go_down(self, reason: str) -> None:
+        self._steering.step(phases.stopping(self._steering.state, reason))
+        self._steering.all_steps(phases.ended(self._steering.state))
 
 
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The one error that a group of tasks ended with: what is wrong with the root or with us before a mere loss of the session."""
-    leaves: list[BaseException] = []
-    waiting: list[BaseException] = [group]
-    while waiting:
-        error = waiting.pop()
-        if isinstance(error, BaseExceptionGroup):
-            waiting.extend(error.exceptions)
-        else:
-            leaves.append(error)
-    for kind in (RootGone, Refused, ConfigurationError, SessionLost, FustorError):
-        for error in leaves:
-            if isinstance(error, kind):
-                return error
-    return leaves[0]
+def _nobody() -> None:
+    pass
+
+
+def _words(error: BaseException) -> str:
+    return str(error) if isinstance(error, _FINAL) else f"{type(error).__name__}: {error}"
+
+
+_PHASES: Final = ((PipeState.AUDIT_PHASE, "audit"), (PipeState.SNAPSHOT_SYNC, "snapshot"), (PipeState.MESSAGE_SYNC, "message"))

@@ -4,8 +4,11 @@ import asyncio
 import itertools
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
+
+from fustor_core.supervision import Stillness
 
 T = TypeVar("T")
 
@@ -22,6 +25,7 @@ class Readers:
     def __init__(self, name: str) -> None:
         self._name = name
         self._idle: list[SimpleQueue[_Job | None]] = []
+        self._calls: dict[asyncio.Future[Any], tuple[int, Stillness]] = {}
 
     async def run(self, call: Callable[[], T]) -> T:
         """What `call` returns or raises."""
@@ -30,6 +34,13 @@ class Readers:
         inbox = self._idle.pop() if self._idle else self._start(loop)
         inbox.put((future, call))
         return await future
+
+    def hanging(self) -> bool:
+        """Whether a call that is waited for does not move; to be asked every `TICK`. One that reads slowly moves: its thread sleeps and
+        wakes again and again."""
+        # Each is looked at, also when one before it hangs: looks are counted.
+        looks = [stillness.look(_switches(thread)) for future, (thread, stillness) in self._calls.copy().items() if not future.done()]
+        return any(looks)
 
     def close(self) -> None:
         """Let idle threads end; those in a call end after it, or with the process."""
@@ -45,10 +56,12 @@ class Readers:
         while job := inbox.get():
             future, call = job
             result, error = None, None
+            self._calls[future] = threading.get_native_id(), Stillness()
             try:
                 result = call()
             except BaseException as raised:  # noqa: BLE001 - handed to whoever awaits the call
                 error = raised
+            del self._calls[future]
             try:
                 loop.call_soon_threadsafe(self._hand_over, inbox, future, result, error)
             except RuntimeError:  # the loop has closed: nobody waits any more
@@ -61,3 +74,12 @@ class Readers:
                 future.set_result(result)
             else:
                 future.set_exception(error)
+
+
+def _switches(thread: int) -> tuple[str, ...]:
+    """How often a thread has been given the processor, and has given it back."""
+    try:
+        status = Path(f"/proc/self/task/{thread}/status").read_text("ascii", "replace")
+    except OSError:
+        return ()
+    return tuple(line for line in status.splitlines() if "ctxt_switches" in line)

@@ -1,6 +1,7 @@
 """The one policy of trying again: jittered, exponential, capped. Only what is `Unreachable` is tried again."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -19,6 +20,10 @@ class Retry:
     first: float
     most: float
     attempts: int | None = None
+
+    def pause(self, fruitless: int) -> float:
+        """How long to wait before the next attempt, after so many in a row that came to nothing though they began well."""
+        return random.uniform(0, min(self.first * 2 ** min(fruitless, 32), self.most))
 
     async def until_done(
         self,

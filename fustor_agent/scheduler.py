@@ -12,6 +12,7 @@ from fustor_agent.readers import Readers
 from fustor_agent.sources import Look, Source
 from fustor_core.clock import Stamper
 from fustor_core.evidence import Listing
+from fustor_core.supervision import all_running
 
 CHECKS_AT_ONCE = 512
 DIRECTORIES_AT_ONCE = 64
@@ -92,11 +93,17 @@ class Scheduler:
         self._parallelism = Parallelism(parallel)
         self._changed = asyncio.Event()
         self._walking = True
+        self._held = False
         self.entries = 0
         self.directories = 0
 
     def wake(self) -> None:
         """Something has changed: work came in, or room was made."""
+        self._changed.set()
+
+    def hold(self, held: bool) -> None:
+        """Read nothing more, or go on. What is being read is still handed over."""
+        self._held = held
         self._changed.set()
 
     def stop_walking(self) -> None:
@@ -105,10 +112,7 @@ class Scheduler:
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Read until cancelled. `ready` is called when evidence has been handed over."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._lane(0, ready), name="live")
-            for number in range(1, self._parallel + 1):
-                group.create_task(self._lane(number, ready), name=f"walk-{number}")
+        await all_running(*(self._lane(number, ready) for number in range(self._parallel + 1)))
 
     async def _lane(self, number: int, ready: Callable[[], None]) -> None:
         live = number == 0
@@ -130,6 +134,8 @@ class Scheduler:
             self._changed.set()
 
     def _take(self, number: int) -> Work | None:
+        if self._held:
+            return None
         live = number == 0
         if not live and (number > self._parallelism.wanted or not self._walking or not self._outgoing.has_room):
             return None

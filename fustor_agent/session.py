@@ -15,13 +15,14 @@ from fustor_agent.sources import Source
 from fustor_agent.watching import Watching
 from fustor_core.clock import Offset, Stamper, boottime
 from fustor_core.errors import SessionLost
+from fustor_core.supervision import all_running
 from fustor_core.wire import Ack, Bye, Look, NewRole, Ping, Pong, Role, Via
 
 log = logging.getLogger(__name__)
 
-PULSE = 1.0
+PULSE = 0.5
 """Seconds between pings."""
-SILENT_PULSES = 5
+SILENT_PULSES = 10
 """A fusion that lets so many pings pass without a frame is lost. Pulses are counted, and not seconds: while this process is stopped, none
 is missed."""
 FIRST_PINGS = 4
@@ -56,6 +57,7 @@ class SessionRun:
         self._to_send = asyncio.Event()
         self._moved = asyncio.Event()
         self._unanswered = 0
+        self.heard = 0
         self.acknowledged = 0
         self.walk_done = False
         self.on_role: Callable[[Role], None] = lambda role: None
@@ -72,13 +74,14 @@ class SessionRun:
             if not isinstance(answer, Pong):
                 raise SessionLost(f"fusion answered a ping with {type(answer).__name__}")
             self._offset.sample(answer.sent, answer.now, boottime())
+        # Where the first round trips were slow and uneven, slewing away from them would take minutes, and fusion would refuse every stamp.
+        self._offset.settle(boottime())
+        await self._session.send(Ping(boottime(), self._offset.error(boottime())))
 
     async def serve(self) -> None:
         """Read, send and listen until the session breaks; the caller cancels it when it is no longer wanted."""
         try:
-            async with asyncio.TaskGroup() as group:
-                for work in (self._receive(), self._transmit(), self._pulse(), self.scheduler.run(self._handed_over)):
-                    group.create_task(work)
+            await all_running(self._receive(), self._transmit(), self._pulse(), self.scheduler.run(self._handed_over))
         finally:
             self.outgoing.lost()
             self._outbox.forget_looks()
@@ -106,6 +109,7 @@ class SessionRun:
         while True:
             frame = await self._session.receive()
             self._unanswered = 0
+            self.heard += 1
             match frame:
                 case Ack(sequence=sequence):
                     self.acknowledged = max(self.acknowledged, sequence)
@@ -131,9 +135,13 @@ class SessionRun:
             self._watching.notice()
             now = boottime()
             self._watching.retry_unwatched(now)
-            await self._session.send(Ping(now, self._offset.error(now)))
-            if self.outgoing.quiet:
-                await self._session.send(self.outgoing.idle(self._clean_to(), self._watching.pending()))
+            try:
+                async with asyncio.timeout(PULSE * SILENT_PULSES):
+                    await self._session.send(Ping(now, self._offset.error(now)))
+                    if self.outgoing.quiet:
+                        await self._session.send(self.outgoing.idle(self._clean_to(), self._watching.pending()))
+            except TimeoutError:
+                raise SessionLost("fusion takes nothing any more") from None
 
     def _clean_to(self) -> int:
         """Everything that happened before this, on the view clock, has been sent; 0 where nothing is watched."""

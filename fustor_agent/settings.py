@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from fustor_core.settings import Section, Settings
+from fustor_core.state_keeping import StateSettings
 from fustor_core.units import Duration
 
 
@@ -65,11 +66,13 @@ class Load(Section):
 
 
 class Reconnect(Section):
-    """How a lost fusion is looked for: after a random time of up to `first`, doubling up to `most`; for ever, unless `attempts` are set."""
+    """How a lost fusion is looked for: after a random time of up to `first`, doubling up to `most`; for ever, unless `attempts` are set.
+    A loss that lasts longer than `critical_after` is a fault."""
 
     first: Duration = 0.25
     most: Duration = 30.0
     attempts: int | None = Field(default=None, ge=1)
+    critical_after: Duration = 300.0
 
 
 class Drain(Section):
@@ -97,5 +100,6 @@ class AgentSettings(Settings):
     load: Load = Load()
     reconnect: Reconnect = Reconnect()
     drain: Drain = Drain()
+    state: StateSettings = StateSettings()
     log: Log = Log()
     pipes: dict[Name, Pipe] = Field(min_length=1)

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from fustor_agent.conditions import Conditions
 from fustor_agent.outbox import Outbox
 from fustor_agent.sources import Source, Watchable
 from fustor_core.clock import boottime
+from fustor_core.conditions import Conditions
 
 OVERFLOWED = "events-overflowed"
 UNWATCHED_EVERY = 30_000_000_000
@@ -27,16 +27,25 @@ class Watching:
         self._retried = boottime()
         self._kinds: set[str] = set()
         self.noticed_to = 0
+        self.failure: Exception | None = None
+        """What noticing failed with. Nothing is noticed after it: whoever runs the pipe looks here."""
 
     def begin(self, stack: ExitStack) -> None:
         """Watch until `stack` is closed; a source that cannot watch is left alone."""
         if isinstance(self._source, Watchable):
             descriptor = stack.enter_context(self._source.watch())
             loop = asyncio.get_running_loop()
-            loop.add_reader(descriptor, self.notice)
+            loop.add_reader(descriptor, self._readable, loop, descriptor)
             stack.callback(loop.remove_reader, descriptor)
             self._watched = True
             stack.callback(self._end)
+
+    def _readable(self, loop: asyncio.AbstractEventLoop, descriptor: int) -> None:
+        try:
+            self.notice()
+        except Exception as error:  # noqa: BLE001 - kept for the supervision of the pipe: there is no caller to raise it to
+            loop.remove_reader(descriptor)
+            self.failure = error
 
     def _end(self) -> None:
         self._watched = False

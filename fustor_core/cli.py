@@ -25,12 +25,15 @@ COMMANDS: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "Watch": {
         "status": "What every pipe is doing, and how well.",
+        "pipe": "See pipes one by one, and steer them.",
     },
     "Ask": {
         "ls": "What a directory holds.",
         "stat": "Everything known about a path.",
         "find": "What is below a path and meets find's expressions.",
         "du": "How much is below a path.",
+        "refresh": "Have the agents look at a path at once.",
+        "verify": "Have the agents read again what fusion claims.",
     },
 }
 

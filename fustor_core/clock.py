@@ -85,6 +85,11 @@ class Offset:
             self._applied, self._since = self.at(received), received
             self._best = new
 
+    def settle(self, now: int) -> None:
+        """Take the best estimate at once, without slewing: for the start of a session, when no stamp has been given in it yet."""
+        if self._best is not None:
+            self._applied, self._since = self._best.offset, now
+
     def at(self, now: int) -> int:
         """The offset to add to the local clock at `now`."""
         if self._best is None:

@@ -111,10 +111,12 @@ class Heartbeat(Frame, frozen=True, array_like=True, tag=3):
 
 
 class Done(Frame, frozen=True, array_like=True, tag=4):
-    """The command `number` has been carried out, or `problem` says why not."""
+    """The command `number` is accepted and recorded, or `problem` says why not: as a slug (`code`), with the verbs that are `allowed`."""
 
     number: Natural
     problem: str = ""
+    code: str = ""
+    allowed: list[str] = []
 
 
 # Control, fusion to agent
@@ -134,7 +136,7 @@ class HeartbeatEcho(Frame, frozen=True, array_like=True, tag=2):
 
 
 class Command(Frame, frozen=True, array_like=True, tag=3):
-    """Do `verb` to `pipe`; answered by `Done` with the same number."""
+    """Do `verb` to `pipe`; answered by `Done` with the same number. Only with `after_halt` does a start end a halt."""
 
     number: Natural
     pipe: str
@@ -142,6 +144,7 @@ class Command(Frame, frozen=True, array_like=True, tag=3):
     path: bytes = b""
     recursive: bool = True
     reason: str = ""
+    after_halt: bool = False
 
 
 class GoAway(Frame, frozen=True, array_like=True, tag=8):

@@ -13,13 +13,16 @@ from fustor_core.files import make_private_directory
 from fustor_core.http.hosts import Hosts
 from fustor_core.http.serving import listening
 from fustor_core.process import data_directory, stop_requested, tune
-from fustor_core.state import StateMachine
-from fustor_core.state_log import log_transitions
+from fustor_core.state_keeping import kept_machine, state_store
+from fustor_core.supervision import LoopWatch, kept
+from fustor_core.wire import Condition
+from fustor_fusion.api import events, looking, metrics, steering
 from fustor_fusion.api.application import PRINCIPAL, Parts, Route, build
 from fustor_fusion.api.ports import SessionView
 from fustor_fusion.authorization import PUSH_ANY, Authorizer, Key, Principal
 from fustor_fusion.board import Board
-from fustor_fusion.pipe import FusionPipe
+from fustor_fusion.feed import Feed
+from fustor_fusion.pipe import FusionPipe, joined
 from fustor_fusion.receivers.websocket import Receiver
 from fustor_fusion.root import RootOptions
 from fustor_fusion.roots import RootRegistry, kept_roots
@@ -37,13 +40,15 @@ PIPE = "default"
 async def run(settings: FusionSettings) -> None:
     """Serve until a signal comes. Raises ConfigurationError where it cannot begin."""
     tune()
-    machine = StateMachine(f"{settings.id}:{PIPE}")
-    log_transitions(machine)
-    pipe = FusionPipe(machine)
-    async with AsyncExitStack() as stack:
+    async with AsyncExitStack() as keeping, AsyncExitStack() as stack:
         stop = stack.enter_context(stop_requested())
+        if "sqlite" in (settings.store, settings.state.store):
+            # Before anything in it is touched: another fusion may work there.
+            keeping.enter_context(data_directory(settings.data, "fusion"))
+        states = keeping.enter_context(state_store(settings.state, settings.data))
+        pipe = FusionPipe(keeping.enter_context(kept_machine(f"{settings.id}:{PIPE}", None, states)))
         with pipe.starting():
-            fusion = await _start(stack, settings, machine)
+            fusion = await _start(stack, settings, pipe)
         await stop.wait()
         with pipe.stopping():
             await fusion.go_away("fusion is stopping")
@@ -64,25 +69,41 @@ def views_of(settings: FusionSettings) -> Views:
     return Views({name: {root: os.fsencode(mount) for root, mount in mounts.items()} for name, mounts in settings.views.items() if mounts})
 
 
-async def _start(stack: AsyncExitStack, settings: FusionSettings, machine: StateMachine) -> Receiver:
+async def _start(stack: AsyncExitStack, settings: FusionSettings, pipe: FusionPipe) -> Receiver:
     authorizer, views = authorizer_of(settings), views_of(settings)
-    board = Board(settings.session.heartbeat_every)
-    board.add_own(machine)
+    feed = Feed(pipe.machine.run)
+    board = Board(settings.session.heartbeat_every, feed)
+    board.add_own(pipe.machine, pipe.report)
     roots = RootRegistry(_store_opener(stack, settings), RootOptions(settings.session.window, settings.session.lease), board.progress)
     stack.push_async_callback(roots.close)
     if settings.store == "sqlite":
         for name in kept_roots(settings.data / "roots"):
             await roots.open(name)
     receiver = Receiver(roots.open, _may_push, board, settings.session.heartbeat_every)
-    leading = asyncio.create_task(_keep_leaders(roots, receiver), name="leadership")
-    stack.callback(leading.cancel)
+    stack.enter_context(LoopWatch(pipe.loop_stalled).watching())
+
+    def problems() -> list[Condition]:
+        board.look()
+        return joined((root.name, one) for root in roots.all() for one in root.live().conditions)
+
+    for work in (lambda: _keep_leaders(roots, receiver), lambda: pipe.supervise(problems)):
+        stack.callback(asyncio.create_task(kept(work, pipe.task_died)).cancel)
     application = build(
         Parts(roots, views, board, _Sessions(roots), lambda: (True, "")),
         authorizer=authorizer,
         hosts=Hosts(settings.listen.host, settings.listen.names, settings.listen.origins),
-        extra=[Route("GET", "/v1/session", receiver.session, PUSH_ANY), Route("GET", "/v1/agent", receiver.control, PUSH_ANY)],
+        extra=[
+            Route("GET", "/v1/session", receiver.session, PUSH_ANY),
+            Route("GET", "/v1/agent", receiver.control, PUSH_ANY),
+            *steering.routes(board, receiver.calls),
+            *events.routes(feed),
+            *metrics.routes(board, roots),
+            *looking.routes(views, roots),
+        ],
     )
     port = await stack.enter_async_context(listening(application, settings.listen.host, settings.listen.port))
+    # First of all at the end: the server waits for those who still listen.
+    stack.callback(feed.end)
     log.info("fusion listens on http://%s:%d", settings.listen.host, port)
     return receiver
 
@@ -90,7 +111,7 @@ async def _start(stack: AsyncExitStack, settings: FusionSettings, machine: State
 def _store_opener(stack: AsyncExitStack, settings: FusionSettings) -> Callable[[str], RootStore]:
     if settings.store == "memory":
         return lambda name: MemoryStore()
-    directory = stack.enter_context(data_directory(settings.data, "fusion")) / "roots"
+    directory = settings.data / "roots"
     make_private_directory(directory)
     return lambda name: SqliteStore(directory / f"{name}.db")
 

@@ -67,6 +67,8 @@ NOBODY: Final = None
 READ_VIEW: Final = Needs(("read",), "view")
 READ_ANY: Final = Needs(("read",))
 PUSH_ANY: Final = Needs(("push",))
+OPERATE: Final = Needs(("operate",))
+METRICS: Final = Needs(("metrics",))
 SEE_PIPES: Final = Needs(("operate", "metrics", "read"))
 
 

@@ -21,7 +21,7 @@ from fustor_core.errors import ConfigurationError, FustorError, NoSuchPath, NotF
 from fustor_core.printable import one_line
 from fustor_core.times import format_instant
 from fustor_fusion.query import Instant
-from fustor_fusion.replies import Answer, Entry, HistoryRow, Meta, Pipe, Problem, Root, Session, Usage, View
+from fustor_fusion.replies import Answer, Entry, HistoryRow, Meta, Pipe, Problem, Refreshed, Root, Session, Usage, Verified, View
 
 if TYPE_CHECKING:
     import aiohttp
@@ -103,6 +103,15 @@ class Client:
         async for entry in self._entries("find", {"path": path, **{name: value for name, value in filters.items() if value is not None}}):
             yield entry
 
+    async def refresh(self, path: bytes, *, recursive: bool = False) -> Answer[Refreshed]:
+        """Have the agents look at `path`, and all below it if `recursive`; the answer comes when what they found is in the view."""
+        return await self._get(f"{self._view}/refresh", Answer[Refreshed], {"path": path, "recursive": recursive}, method="POST")
+
+    async def verify(self, path: bytes, *, sample: int | None) -> Answer[Verified]:
+        """Have the agents read again what fusion claims of so many entries at and below `path` in each root, or of all (None)."""
+        extent: dict[str, Parameter] = {"all": True} if sample is None else {"sample": sample}
+        return await self._get(f"{self._view}/verify", Answer[Verified], {"path": path, **extent}, method="POST")
+
     async def pipes(self) -> Sequence[Pipe]:
         """All pipes: fusion's own and those of every agent that ever reported."""
         return (await self._get("/v1/pipes", Answer[list[Pipe]])).data
@@ -114,6 +123,13 @@ class Client:
     async def history(self, pipe: str) -> Sequence[HistoryRow]:
         """Every step of the pipe that fusion remembers, oldest first."""
         return (await self._get(f"/v1/pipes/{_segment(pipe)}/history", Answer[list[HistoryRow]])).data
+
+    async def steer(self, pipe: str, verb: str, *, reason: str = "", after_halt: bool = False) -> Pipe:
+        """Say what the pipe should do: `pause`, `resume`, `stop`, `start`, `restart`, `snapshot` or `halt`. The pipe, once its agent has
+        recorded that. Raises Refused (`not-possible`) for what can never be as things are."""
+        given: dict[str, Parameter] = {"reason": reason} if reason else {}
+        given |= {"after_halt": True} if after_halt else {}
+        return (await self._get(f"/v1/pipes/{_segment(pipe)}/{verb}", Answer[Pipe], given, method="POST")).data
 
     async def sessions(self) -> Sequence[Session]:
         """The sessions that stand at the moment."""
@@ -128,9 +144,11 @@ class Client:
                 yield entry
             following = page.meta.next
 
-    async def _get(self, route: str, shape: type[Answer[_T]], parameters: Mapping[str, Parameter] | None = None) -> Answer[_T]:
-        status, body = await self._fetch(route + _query(parameters or {}))
-        if status != 200:
+    async def _get(
+        self, route: str, shape: type[Answer[_T]], parameters: Mapping[str, Parameter] | None = None, method: str = "GET"
+    ) -> Answer[_T]:
+        status, body = await self._fetch(route + _query(parameters or {}), method)
+        if status not in (200, 202):
             raise self._error(status, body)
         try:
             answer = msgspec.json.decode(body, type=shape)
@@ -139,14 +157,18 @@ class Client:
         self._heard(answer.meta)
         return answer
 
-    async def _fetch(self, target: str) -> tuple[int, bytes]:
+    async def _fetch(self, target: str, method: str) -> tuple[int, bytes]:
+        import aiohttp
         import yarl
 
         if self._http is None:
             raise RuntimeError("the client is not open: use it in `async with`")
         # `encoded`: the path of a query is raw bytes, and must reach fusion as they were percent-encoded here.
         with self._reaching():
-            async with self._http.get(yarl.URL(self._url + target, encoded=True), allow_redirects=False) as response:
+            # What is to be looked at takes as long as it takes: only a connection that breaks ends the waiting.
+            patience = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout, sock_read=self._timeout if method == "GET" else None)
+            address = yarl.URL(self._url + target, encoded=True)
+            async with self._http.request(method, address, allow_redirects=False, timeout=patience) as response:
                 return response.status, await response.read()
 
     @contextmanager
@@ -177,7 +199,7 @@ class Client:
                 return ConfigurationError(f"fusion at {self._url} does not accept the key: {detail}; set --key or FUSTOR_KEY")
             case 403 | 409:
                 return Refused(detail, code=problem.slug)
-            case 404 if problem.slug in ("no-such-path", "blank"):
+            case 404 if problem.slug in ("no-such-path", "no-such-pipe", "blank"):
                 return NoSuchPath(detail)
             case 412:
                 return NotFreshEnough(detail)

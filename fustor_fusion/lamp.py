@@ -20,7 +20,7 @@ class Lamp(NamedTuple):
 
 def lamp(pipe: Pipe) -> Lamp:
     """The lamp of a pipe, from what its state machine says."""
-    if pipe.lifecycle.lower() == UNKNOWN or pipe.pipe_state.lower() == UNKNOWN:
+    if pipe.value is None:
         heard = f"no heartbeat since {pipe.last_heartbeat}" if pipe.last_heartbeat else "never heard of"
         return Lamp(UNKNOWN, _first_condition(pipe) or heard)
     state = PipeState(pipe.value)
@@ -28,7 +28,8 @@ def lamp(pipe: Pipe) -> Lamp:
         return Lamp("stopped", _desired_otherwise(pipe, "stopped"))
     for bit, word in _STANDING:
         if state & bit:
-            return Lamp(word, _cause(pipe, word))
+            halted = word == "failed" and pipe.desired == "halted"
+            return Lamp("halted" if halted else word, _cause(pipe, word))
     return _running(pipe, state)
 
 

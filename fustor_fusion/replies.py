@@ -121,6 +121,39 @@ class Usage(Struct, frozen=True):
     path_b64: str | UnsetType = UNSET
 
 
+class Refreshed(Struct, frozen=True):
+    """A path that was looked at, and whether something is there."""
+
+    path: str
+    recursive: bool
+    exists: bool
+    path_b64: str | UnsetType = UNSET
+
+
+class WrongClaim(Struct, frozen=True):
+    """A path of which fusion claimed something else than is there; `kind` says in what."""
+
+    path: str
+    kind: str
+    path_b64: str | UnsetType = UNSET
+
+
+class Verified(Struct, frozen=True):
+    """How many entries were compared with what is there, and how many claims were wrong, by kind. `bound`: the share of wrong ones that is
+    not exceeded with 95 % confidence, or where all were compared (`exact`) the share itself."""
+
+    path: str
+    exact: bool
+    compared: int
+    left_out: int
+    wrong: int
+    differences: dict[str, int]
+    examples: list[WrongClaim]
+    bound: float
+    statement: str
+    path_b64: str | UnsetType = UNSET
+
+
 class SourcePath(Struct, frozen=True):
     """Where an agent has the source of a root; `boot` is its kernel's boot id, by which a client knows that it runs on the same host."""
 
@@ -160,7 +193,7 @@ class Pipe(Struct, frozen=True):
     id: str
     side: str
     pipe_state: str
-    value: int
+    value: int | None
     lifecycle: str
     operational: str
     health: str

@@ -2,13 +2,14 @@
 
 import logging
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from fustor_core.clock import ViewClock, wall
 from fustor_core.errors import Refused, Unreachable
 from fustor_core.wire import Condition, Hello, Role, Welcome
 from fustor_fusion.api.ports import RootFacts, SourcePath
+from fustor_fusion.relooking import Relooking
 from fustor_fusion.sessions import Admission, LiveSession, Table
 from fustor_fusion.stores import AgentRecord, Contribution, Outcome, RootStore
 from fustor_fusion.trust import LiveRoot, Pending, Progress, Reason
@@ -46,6 +47,7 @@ class Root:
             self.table.leader, self.table.leader_lost_at = record.watched_by, self.clock.now()
         self._away_since: int | None = None
         self._writer = Writer(name, store, self.clock.now, self.table.lowest, self._store_problem)
+        self._relooking = Relooking(store)
         self._problem: Condition | None = None
         self._paths: dict[str, SourcePath] = {}
         self._progress = progress
@@ -106,6 +108,10 @@ class Root:
             raise Unreachable(f"no agent serves root {self.name} at the moment; start one, or see in its log why it cannot reach fusion")
         await leading.ask(paths, directories, recursive)
 
+    async def relook(self, look: Callable[[Sequence[bytes]], Awaitable[None]]) -> bool:
+        """Have other names of hard links that changed looked at, as many as are done at once; whether there were any."""
+        return await self._relooking.run_once(look, lambda done: self._writer.call(lambda: self._store.forget_links(done)))
+
     def promote(self) -> LiveSession | None:
         """The session that leads from here on, where the leader has been away for too long."""
         return self.table.promote(self.clock.now())
@@ -120,10 +126,15 @@ class Root:
 
     def check_stamp(self, session: LiveSession, at: int) -> None:
         """Refuse evidence from beyond the clock, or with the stamp of another slot."""
-        if at > self.clock.now() + session.clock_error + _TOLERANCE:
-            raise Refused(f"evidence from {(at - self.clock.now()) / 1e9:.3f} s ahead of the view clock", code="from-the-future")
+        self.check_time(session, at, "evidence")
         if at & _SLOT_MASK != session.slot:
             raise Refused(f"evidence with the slot {at & _SLOT_MASK}, where the session has {session.slot}", code="wrong-slot")
+
+    def check_time(self, session: LiveSession, at: int, what: str) -> None:
+        """Refuse a time that the clock has not reached: believed, it would never be made up for."""
+        ahead = at - self.clock.now()
+        if ahead > session.clock_error + _TOLERANCE:
+            raise Refused(f"{what} from {ahead / 1e9:.3f} s ahead of the view clock", code="from-the-future")
 
     # What queries want to know
 
@@ -149,7 +160,7 @@ class Root:
         if leading.snapshot_began is not None:
             progress = Progress(leading.snapshot_began, self._progress(leading.agent, self.name))
         remote_writers = leading.hello.remote_writers
-        return LiveRoot(leading.agent, True, leading.clean_to, pending, None, progress, remote_writers, self._conditions())
+        return LiveRoot(leading.agent, True, leading.vouched_to, pending, None, progress, remote_writers, self._conditions())
 
     def facts(self) -> RootFacts:
         leading = self.table.leading

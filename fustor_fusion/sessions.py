@@ -28,9 +28,17 @@ class LiveSession:
     refused: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     """Paths of which evidence could not be used, with the number of the look that reads them again, and the stamp up to which they were
     known."""
+    linked_to: int | None = None
+    """Every change before this stamp is in the store also where it was made through another hard link; None while no other name of one
+    waits to be looked at."""
     snapshot_began: int | None = None
     ask: Callable[[Sequence[bytes], Sequence[bytes], bool], Awaitable[None]] | None = None
     """Has the agent read paths, and list directories (with all below, if the last argument says so); done when that is committed."""
+
+    @property
+    def vouched_to(self) -> int:
+        """Every change before this stamp is committed, except below what is pending."""
+        return self.clean_to if self.linked_to is None else min(self.clean_to, self.linked_to)
 
     @property
     def agent(self) -> str:

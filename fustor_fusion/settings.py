@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, field_validator
 
 from fustor_core.settings import Section, Settings
+from fustor_core.state_keeping import StateSettings
 from fustor_core.units import Duration
 
 
@@ -73,4 +74,5 @@ class FusionSettings(Settings):
     views: dict[Name, dict[Name, str]] = Field(default_factory=dict)
     store: Literal["sqlite", "memory"] = "sqlite"
     session: SessionSettings = SessionSettings()
+    state: StateSettings = StateSettings()
     log: Log = Log()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from msgspec import Struct
 
@@ -10,16 +11,19 @@ from fustor_core.pipe import PipeState
 from fustor_core.state import StateMachine
 from fustor_core.times import format_wall
 
+UNKNOWN: Final = "UNKNOWN"
+"""What a pipe is shown to be doing when its process is silent."""
+
 
 @dataclass(frozen=True, slots=True)
 class PipeView:
-    """A pipe as it is shown. Times are wall-clock ns. `pipe_state` is the text of `value`; both may differ from what the process last said
-    once its heartbeat is late. `last_heartbeat` is None for what needs none (a pipe of the process that answers)."""
+    """A pipe as it is shown. Times are wall-clock ns. `pipe_state` is the text of `value`; once a heartbeat is late, that and the layers
+    are UNKNOWN, and the value is None, since the last one. `last_heartbeat` is None for a pipe of the process that answers."""
 
     id: str
     side: str
     pipe_state: str
-    value: int
+    value: int | None
     lifecycle: str
     operational: str
     health: str
@@ -43,7 +47,7 @@ class PipeShape(Struct, frozen=True):
     id: str
     side: str
     pipe_state: str
-    value: int
+    value: int | None
     lifecycle: str
     operational: str
     health: str

@@ -4,76 +4,58 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
-from fustor_core.state.errors import InvalidPayloadError, LockedError
+from fustor_core.state.deadlines import Deadlines
+from fustor_core.state.errors import ConcurrentUpdateError, InvalidPayloadError, InvalidTransitionError, LockedError
 from fustor_core.state.graph import Node, node_of
 from fustor_core.state.guards import Guards, Lock, check_layer
-from fustor_core.state.notices import Listener, Notices
-from fustor_core.state.orders import PLAIN, Event, Order, Payload, Request, Unreadable, read, read_all
+from fustor_core.state.notices import DEPTH, Listener, Notices
+from fustor_core.state.orders import PLAIN, Event, Payload, Request, Unreadable, read, read_all
+from fustor_core.state.planning import Refused, plan
 from fustor_core.state.records import Rejection, Snapshot, Transition, run_id
+from fustor_core.state.saver import Entry, Saver
 from fustor_core.state.step import Refusal, allowed_events
-from fustor_core.state.vocabulary import NEW, EventType, Layer, MachineState
+from fustor_core.state.vocabulary import EventType, Layer, MachineState
 
 _Row = TypeVar("_Row")
 
-
-class _Refused(NamedTuple):
-    """Which order of a request was refused, where, and why."""
-
-    node: Node
-    event: EventType
-    refusal: Refusal
+URGENT: Final = frozenset({EventType.EMERGENCY_STOP, EventType.FAULT})
+"""What takes effect before it is saved, whatever the policy."""
 
 
-def _plan(node: Node, orders: tuple[Order, ...], guards: Guards) -> Node | _Refused:
-    """Where the orders lead, one after the other; changes nothing."""
-    guarded = bool(guards.locks) or guards.latched
-    for order in orders:
-        after = node.after(order)
-        if isinstance(after, Refusal):
-            return _Refused(node, order.event, after)
-        if guarded and after is not node:
-            refusal = guards.refusal(node.state, order)
-            if refusal is not None:
-                return _Refused(node, order.event, refusal)
-        node = after
-    return node
-
-
-class StateMachine:
+class Machine:
     """A state that changes only by events that the tables allow, one atomic step at a time.
 
     Thread-safe. The lock is held to validate, to commit and to put the notice in its queue: microseconds, and never while a listener
-    runs. `snapshot` and `history` take no lock. A signal handler must not send events itself, because it may have interrupted a step:
-    let the event loop do it. `clock` gives nanoseconds UTC since 1970. With `latch_emergency_stop` a machine that
-    is Critical needs RECOVER before START. `run` is the id of the run, by default of this process.
+    runs or a store is asked. `snapshot` and `history` take no lock. A signal handler must not send events itself, because it may have
+    interrupted a step: let the event loop do it.
     """
 
     def __init__(
         self,
         machine: str,
-        *,
-        initial: MachineState = NEW,
-        clock: Callable[[], int] = time.time_ns,
-        history_size: int = 1000,
-        refusals_size: int = 100,
-        latch_emergency_stop: bool = False,
-        run: str | None = None,
+        initial: MachineState,
+        clock: Callable[[], int],
+        sizes: tuple[int, int],
+        guards: Guards,
+        run: str | None,
     ) -> None:
-        if history_size < 1 or refusals_size < 1:
+        if min(sizes) < 1:
             raise ValueError("a history keeps at least one row")
         self.id: Final = machine
         self.run: Final = run_id() if run is None else run
         self._clock: Final = clock
         self._lock: Final = threading.Lock()
-        self._guards = Guards(latched=latch_emergency_stop)
+        self._guards = guards
         self._notices: Final = Notices(machine)
+        self._saver: Saver | None = None
+        self._deadlines: Deadlines | None = None
         self._node = node_of(initial)
         now = clock()
         first = Transition(machine, self.run, 0, now, (), self._node.state, self._node.state, False, "initial state")
-        self._history: Final = deque([first], maxlen=history_size)
-        self._refusals: Final[deque[Rejection]] = deque(maxlen=refusals_size)
+        self._history: deque[Transition] = deque([first], maxlen=sizes[0])
+        self._refusals: Final[deque[Rejection]] = deque(maxlen=sizes[1])
         self._snapshot = Snapshot(machine, self.run, 0, self._node.state, self._node.pipe_state, first.reason, now)
 
     def handle_event(self, event: EventType, payload: Payload | None = None) -> Transition:
@@ -103,7 +85,7 @@ class StateMachine:
         request = read(event, payload)
         if isinstance(request, Unreadable):
             return False
-        return isinstance(_plan(self._node, request.orders, self._guards), Node)
+        return isinstance(plan(self._node, request.orders, self._guards), Node)
 
     def allowed_events(self) -> tuple[EventType, ...]:
         """The events that would be accepted without a payload, where the machine stands and with the locks that are set."""
@@ -125,8 +107,9 @@ class StateMachine:
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Tell `listener` of every step from here on, in version order, and return what ends that.
 
-        It is called outside all locks, by the thread that made the step or by another that was telling already. What it raises is
-        logged and counted. After unsubscribing no call begins.
+        A function is called outside all locks, by the thread that made the step or by another that was telling already. A coroutine
+        function runs on the event loop that subscribes it, one call after the other. What it raises is logged and counted. After
+        unsubscribing no call begins. Behind one that hangs 10,000 notices wait; then the oldest go (`notices_lost`).
         """
         return self._notices.subscribe(listener)
 
@@ -134,6 +117,11 @@ class StateMachine:
     def listener_failures(self) -> int:
         """How many calls of listeners raised."""
         return self._notices.failures
+
+    @property
+    def notices_lost(self) -> int:
+        """How many notices went untold, because the listener that they were for was too far behind."""
+        return self._notices.lost
 
     @property
     def locks(self) -> Mapping[Layer, Lock]:
@@ -160,41 +148,96 @@ class StateMachine:
             raise LockedError(self._node.state, None, f"{layer} is locked by {lock}")
 
     def _submit(self, request: Request | Unreadable) -> Transition | Rejection:
+        stood = self._snapshot
         if isinstance(request, Unreadable):
+            return self._reject(
+                Refused(node_of(stood.state), request.event, Refusal(InvalidPayloadError, request.why)), request.events, stood
+            )
+        if self._notices.telling and self._notices.too_deep and not _urgent(request):
+            why = f"a listener has answered {DEPTH} notices in a row with an event"
+            refused = Refused(node_of(stood.state), request.orders[-1].event, Refusal(InvalidTransitionError, why))
+            return self._reject(refused, request.events, stood)
+        saver = self._saver
+        if saver is not None and saver.required and not _urgent(request):
+            return self._submit_saved(saver, request)
+        self._take_lock()
+        try:
             stood = self._snapshot
-            refused = _Refused(node_of(stood.state), request.event, Refusal(InvalidPayloadError, request.why))
-            return self._reject(refused, request.events, stood.version)
+            planned = plan(self._node, request.orders, self._guards)
+            outcome = self._commit(planned, request) if isinstance(planned, Node) else planned
+        finally:
+            self._lock.release()
+        if isinstance(outcome, Refused):
+            return self._reject(outcome, request.events, stood)
+        self._tell()
+        return outcome
+
+    def _submit_saved(self, saver: Saver, request: Request) -> Transition | Rejection:
+        """Plan, save, and commit if nothing came between; what did come had no need to wait for the store."""
+        with saver.writing:
+            stood, guards = self._snapshot, self._guards
+            node = node_of(stood.state)
+            planned = plan(node, request.orders, guards)
+            if isinstance(planned, Refused):
+                return self._reject(planned, request.events, stood)
+            change, snapshot = self._step(node, planned, stood, request)
+            saver.save(Entry(snapshot, change, change.at))
+            self._take_lock()
+            try:
+                locked = self._guards is not guards and isinstance(plan(node, request.orders, self._guards), Refused)
+                overtaken = self._snapshot is not stood or locked
+                if not overtaken:
+                    self._install(planned, change, snapshot)
+                elif self._snapshot is stood:
+                    # Nothing else will be saved that replaces the step which a lock has just forbidden.
+                    saver.behind(Entry(stood, None, change.at))
+            finally:
+                self._lock.release()
+        self._tell()
+        if overtaken:
+            raise ConcurrentUpdateError(f"{self.id} took another step, or was locked, meanwhile; look at it and decide again")
+        return change
+
+    def _commit(self, after: Node, request: Request) -> Transition:
+        """Make the step; the lock is held."""
+        change, snapshot = self._step(self._node, after, self._snapshot, request)
+        self._install(after, change, snapshot)
+        if self._saver is not None:
+            self._saver.behind(Entry(snapshot, change, change.at))
+        return change
+
+    def _step(self, before: Node, after: Node, last: Snapshot, request: Request) -> tuple[Transition, Snapshot]:
+        at, version, changed = self._clock(), last.version + 1, after is not before
+        change = Transition(self.id, self.run, version, at, request.events, before.state, after.state, changed, request.reason)
+        since, reason = (at, request.reason) if changed else (last.since, last.reason)
+        return change, Snapshot(self.id, self.run, version, after.state, after.pipe_state, reason, since)
+
+    def _install(self, after: Node, change: Transition, snapshot: Snapshot) -> None:
+        """The step is taken; the lock is held. The history goes first, so that no reader sees a version that it does not have."""
+        self._history.append(change)
+        self._node = after
+        self._snapshot = snapshot
+        if self._deadlines is not None:
+            self._deadlines.enter(after.state.lifecycle)
+        if self._notices.heard:
+            self._notices.publish(change, snapshot)
+
+    def _tell(self) -> None:
+        if self._saver is not None:
+            self._saver.wake()
+        if self._notices.heard:
+            self._notices.deliver()
+
+    def _take_lock(self) -> None:
         # Not a blocking acquire: that hands the lock to a thread which then waits for the interpreter, while everyone else waits for
         # that thread. Under writers and busy readers such a convoy is thirty times slower than giving up the turn and trying again.
         while not self._lock.acquire(blocking=False):
             time.sleep(0)
-        try:
-            stood = self._snapshot
-            planned = _plan(self._node, request.orders, self._guards)
-            outcome = self._commit(planned, request) if isinstance(planned, Node) else planned
-        finally:
-            self._lock.release()
-        if isinstance(outcome, _Refused):
-            return self._reject(outcome, request.events, stood.version)
-        self._notices.deliver()
-        return outcome
 
-    def _commit(self, after: Node, request: Request) -> Transition:
-        """Make the step; the lock is held. The history goes first, so that no reader sees a version that it does not have."""
-        before, last, at = self._node, self._snapshot, self._clock()
-        version, changed = last.version + 1, after is not before
-        change = Transition(self.id, self.run, version, at, request.events, before.state, after.state, changed, request.reason)
-        since, reason = (at, request.reason) if changed else (last.since, last.reason)
-        self._history.append(change)
-        self._node = after
-        self._snapshot = Snapshot(self.id, self.run, version, after.state, after.pipe_state, reason, since)
-        self._notices.publish(change)
-        return change
-
-    def _reject(self, refused: _Refused, events: tuple[Event, ...], version: int) -> Rejection:
+    def _reject(self, refused: Refused, events: tuple[Event, ...], stood: Snapshot) -> Rejection:
         (node, event, (kind, reason, already)), at = refused, self._clock()
         allowed = self._allowed(node)
-        rejection = Rejection(self.id, self.run, version, at, events, event, node.state, kind, reason, allowed, already)
+        rejection = Rejection(self.id, self.run, stood.version, at, events, event, node.state, kind, reason, allowed, already)
         self._refusals.append(rejection)
         return rejection
 
@@ -202,7 +245,11 @@ class StateMachine:
         guards, allowed = self._guards, allowed_events(node.state)
         if not guards.locks and not guards.latched:
             return allowed
-        return tuple(event for event in allowed if isinstance(_plan(node, PLAIN[event].orders, guards), Node))
+        return tuple(event for event in allowed if isinstance(plan(node, PLAIN[event].orders, guards), Node))
+
+
+def _urgent(request: Request) -> bool:
+    return any(order.event in URGENT for order in request.orders)
 
 
 def _copied(rows: deque[_Row]) -> tuple[_Row, ...]:

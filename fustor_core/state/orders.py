@@ -44,6 +44,10 @@ _ANSWERS: Final[Mapping[EventType, str]] = MappingProxyType(
 _PLAIN_TYPES: Final[frozenset[type]] = frozenset({str, bool, int, float, NoneType})
 
 
+# An override's order depends on its reason, and its targets are mappings; it is rare, and read each time. EMERGENCY_STOP takes anything.
+_REMEMBERED: Final = frozenset(EventType) - {EventType.PRIORITY_OVERRIDE, EventType.EMERGENCY_STOP}
+
+
 class Targets(NamedTuple):
     """What an override makes of each layer; None leaves a layer to follow the others."""
 
@@ -95,8 +99,41 @@ PLAIN: Final[Mapping[EventType, Request]] = MappingProxyType(
 
 def read(event: EventType, payload: Payload | None) -> Request | Unreadable:
     """Parse one event; a `TypeError` if it is not an `EventType`."""
-    plain = PLAIN.get(event) if payload is None else None
+    if payload is None:
+        plain = PLAIN.get(event)
+    elif payload.__class__ is dict:
+        plain = _known(event, payload)
+    else:
+        plain = None
     return plain or read_all(((event, payload),))
+
+
+_SHAPES: Final[dict[tuple[EventType, tuple[tuple[str, Any], ...]], Request]] = {}
+"""Requests of payloads that were read before, by all but their reason; bounded, because only what an event takes comes here."""
+
+
+def _known(event: EventType, payload: Payload) -> Request | None:
+    """The request of a payload like one before, else None. What is remembered is exactly what `read_all` makes of it."""
+    given = dict(payload)
+    reason = given.pop("reason", None)
+    for value in given.values():
+        # 1 equals True, and is no answer; what may be changed, or cannot be looked up, is read each time.
+        if value.__class__ is not str and value.__class__ is not bool:
+            return None
+    if event not in _REMEMBERED or (reason is not None and reason.__class__ is not str):
+        return None
+    shape = (event, tuple(given.items()))
+    known = _SHAPES.get(shape)
+    if known is None:
+        request = read_all(((event, given),))
+        if isinstance(request, Unreadable):
+            return None
+        known = _SHAPES.setdefault(shape, request)
+    if not reason:
+        # An empty reason is recorded as it was given, and None not at all like one that is missing.
+        return None if "reason" in payload else known
+    given["reason"] = reason
+    return Request(known.orders, ((event, MappingProxyType(given)),), reason)
 
 
 def read_all(events: Iterable[Event]) -> Request | Unreadable:

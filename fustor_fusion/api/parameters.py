@@ -18,6 +18,8 @@ from fustor_fusion.query import Filter
 
 DEFAULT_LIMIT: Final = 1_000
 HIGHEST_LIMIT: Final = 10_000
+DEFAULT_SAMPLE: Final = 3_000
+HIGHEST_SAMPLE: Final = 1_000_000
 _LARGEST: Final = 2**63 - 1
 _STRAY_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _TRUTH: Final = {b"true": True, b"1": True, b"false": False, b"0": False}
@@ -53,6 +55,22 @@ class FindAsked(Asked):
     empty: bool | None
 
 
+@dataclass(frozen=True, slots=True)
+class RefreshAsked:
+    """Have agents look at a path: at all below a directory, or only at what it holds."""
+
+    path: bytes
+    recursive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyAsked:
+    """Have agents read again what fusion claims of so many entries of each root, or of all (None)."""
+
+    path: bytes
+    sample: int | None
+
+
 def none(raw: str) -> None:
     """Nothing: this takes no parameters."""
     _Fields(raw, ())
@@ -68,6 +86,23 @@ def one(raw: str) -> Asked:
     """A question about one path."""
     fields = _Fields(raw, ("path", *_DEMANDS))
     return Asked(fields.path(), *_demands(fields))
+
+
+def refresh(raw: str) -> RefreshAsked:
+    """A path that is to be looked at."""
+    fields = _Fields(raw, ("path", "recursive"))
+    return RefreshAsked(fields.path(), fields.get("recursive", _truth) or False)
+
+
+def verify(raw: str) -> VerifyAsked:
+    """A path, and how much of it is to be verified."""
+    fields = _Fields(raw, ("path", "sample", "all"))
+    sample, everything = fields.get("sample", _whole_number), fields.get("all", _truth) or False
+    if sample is not None and everything:
+        raise MalformedInput("sample: give this or `all`, not both")
+    if sample is not None and not 1 <= sample <= HIGHEST_SAMPLE:
+        raise MalformedInput(f"sample: {sample:,} is not from 1 to {HIGHEST_SAMPLE:,}; for more, ask for `all`")
+    return VerifyAsked(fields.path(), None if everything else sample or DEFAULT_SAMPLE)
 
 
 def listing(raw: str) -> ListAsked:

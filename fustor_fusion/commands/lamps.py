@@ -13,7 +13,16 @@ from fustor_fusion.lamp import lamp
 from fustor_fusion.replies import Pipe
 
 _PERIOD: Final = 1.0
-_COLOURS: Final = {"live": "32", "ready": "32", "auditing": "32", "failed": "1;31", "unknown": "31", "reconnecting": "33", "paused": "33"}
+_COLOURS: Final = {
+    "live": "32",
+    "ready": "32",
+    "auditing": "32",
+    "failed": "1;31",
+    "halted": "1;31",
+    "unknown": "31",
+    "reconnecting": "33",
+    "paused": "33",
+}
 
 
 async def show_lamps(connection: Connection, *, as_json: bool, watch: bool) -> int:
@@ -49,14 +58,15 @@ def lines(pipes: Sequence[Pipe], *, verbose: bool, colours: bool) -> list[str]:
             word = f"\x1b[{_COLOURS.get(light.word, '0')}m{word}\x1b[0m"
         shown.append(f"{one_line(pipe.id):<{width}}  {word}\n")
         if verbose:
-            shown += [f"    {line}\n" for line in _details(pipe)]
+            shown += [f"    {line}\n" for line in details(pipe)]
     return shown
 
 
-def _details(pipe: Pipe) -> list[str]:
+def details(pipe: Pipe) -> list[str]:
+    """All about one pipe, line by line."""
     wanted = f", should be {pipe.desired}" if pipe.desired else ""
     details = [
-        f"{pipe.side}: {pipe.pipe_state} ({pipe.value}) since {pipe.since}{wanted}",
+        f"{pipe.side}: {pipe.pipe_state} ({'-' if pipe.value is None else pipe.value}) since {pipe.since}{wanted}",
         f"lifecycle {pipe.lifecycle}, operation {pipe.operational}, health {pipe.health}, version {pipe.version}",
     ]
     if pipe.last_heartbeat:

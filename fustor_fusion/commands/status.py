@@ -1,5 +1,7 @@
 """The command `fustor status`."""
 
+import sys
+
 import click
 
 from fustor_fusion.commands.options import Connection, connection_options
@@ -8,7 +10,7 @@ _EXAMPLES = """\b
 Examples:
   fustor status
   fustor status -v            layers, flags and conditions of each pipe
-  fustor status --watch       again and again, until Ctrl-C
+  fustor status --watch       a table that stays up to date, until Ctrl-C
 """
 
 
@@ -25,4 +27,8 @@ def status(watch: bool, connection: Connection, as_json: bool) -> int:
     from fustor_fusion.commands.asking import run
     from fustor_fusion.commands.lamps import show_lamps
 
+    if watch and not as_json and sys.stdout.isatty():
+        from fustor_fusion.commands.watch import watch as watch_table
+
+        return run(watch_table(connection))
     return run(show_lamps(connection, as_json=as_json, watch=watch))

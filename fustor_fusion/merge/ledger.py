@@ -49,7 +49,10 @@ class Ledger:
         merge = Merge(tree, self.epoch)
         outcomes = [self._contribute(tree, merge, contribution, now) for contribution in contributions]
         merge.totals.finish()
-        self._vouch(tree, [contribution for contribution, outcome in zip(contributions, outcomes, strict=True) if outcome.problem is None])
+        tree.note_links(merge.links.noted)
+        if not tree.links_noted:  # until their other names have been looked at, those are not known to be as they are
+            pairs = zip(contributions, outcomes, strict=True)
+            self._vouch(tree, [contribution for contribution, outcome in pairs if outcome.problem is None])
         record = self.record
         # Raised after the evidence was applied: `low` speaks of what comes after it.
         self.record = replace(

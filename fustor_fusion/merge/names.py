@@ -5,6 +5,7 @@ A chain is the list of directories from the root down to the one that holds the 
 
 from fustor_core.evidence import Entry
 from fustor_core.wire import Via
+from fustor_fusion.merge.links import Links
 from fustor_fusion.merge.nodes import NEVER, Child, Directory, Tree
 from fustor_fusion.merge.totals import Chain, Delta, Totals, is_followed
 
@@ -16,6 +17,7 @@ class Names:
         self._tree = tree
         self._totals = totals
         self.via = Via.LIVE
+        self.links = Links()
 
     def absent_since(self, parent: Directory, name: bytes) -> int:
         """When a name that is not there was last known to be absent."""
@@ -62,11 +64,13 @@ class Names:
                 return
             if found.entry is not None:
                 delta.leaf(found.entry, -1)
+                self.links.replaced(found.entry, entry)
         elif at <= self.absent_since(parent, name):
             return
         else:
             self._unbury(parent, name)
         delta.leaf(entry, 1)
+        self.links.seen(entry)
         tree.put(parent, name, Child(0, own_at, entry, at, self.via))
         parent.digest = None
         self._totals.add(chain, delta)
@@ -128,6 +132,7 @@ class Names:
         assert found.entry is not None  # only a directory can be known without attributes
         delta = Delta()
         delta.leaf(found.entry, -1)
+        self.links.gone(found.entry)
         self._tree.remove(chain[-1], name)
         chain[-1].digest = None
         self._totals.add(chain, delta)

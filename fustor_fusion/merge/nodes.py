@@ -3,7 +3,7 @@
 Times are stamps; `NEVER` (-1) stands for one that is not known, so that every stamp is later.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -91,6 +91,10 @@ class Child(Struct, frozen=True, gc=False):
     via: Via | None = None
 
 
+Inode = tuple[int, int]
+"""Which thing a name stands for: `Entry.mount` and `Entry.inode`."""
+
+
 class Tree(Protocol):
     """Where a merge reads and writes. A Directory that it hands out stays the same object until the commit ends."""
 
@@ -136,6 +140,13 @@ class Tree(Protocol):
 
     def forget_tombstones(self, parent: Directory, until: int) -> None:
         """Drop the tombstones of a directory that are not newer."""
+
+    def note_links(self, noted: Mapping[Inode, bool]) -> None:
+        """Remember that other names of these have to be looked at; True where a name of it has gone (`fustor_fusion.merge.links`)."""
+
+    @property
+    def links_noted(self) -> bool:
+        """Whether any such are remembered."""
 
     def newest(self, directory: Directory) -> Instant | None:
         """The latest modification time of the directory itself, its children, and (by their `newest`) its directories."""

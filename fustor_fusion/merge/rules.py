@@ -10,6 +10,7 @@ from fustor_core.digest import listing_digest, sorted_digest
 from fustor_core.evidence import Entry, Evidence, Gone, Listing, Same, Seen, Unreadable
 from fustor_core.paths import components, split
 from fustor_core.wire import Via
+from fustor_fusion.merge.links import Links
 from fustor_fusion.merge.names import Names
 from fustor_fusion.merge.nodes import NEVER, Child, Directory, Tree
 from fustor_fusion.merge.totals import Chain, Delta, Totals, is_followed
@@ -26,6 +27,11 @@ class Merge:
         self.totals = Totals(tree, epoch)
         self.followed_since: int | None = None
         self._names = Names(tree, self.totals)
+
+    @property
+    def links(self) -> Links:
+        """Which hard links this commit has to do with."""
+        return self._names.links
 
     @property
     def via(self) -> Via:
@@ -156,7 +162,9 @@ class Merge:
         ordered = sorted(entries.items())
         below = [(name, entry) for name, entry in ordered if entry.mode & 0o170000 == stat.S_IFDIR]
         delta = Delta()
-        delta.leaves([entry for _, entry in ordered if entry.mode & 0o170000 != stat.S_IFDIR] if below else [*entries.values()])
+        leaves = [entry for _, entry in ordered if entry.mode & 0o170000 != stat.S_IFDIR] if below else [*entries.values()]
+        delta.leaves(leaves)
+        self.links.seen_all(leaves)
         made = {name: self._fill_directory(directory, name, at, entry, delta) for name, entry in below}
         self._tree.fill(directory, ordered, made)
         directory.filled_at, directory.filled_via = at, self.via

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from fustor_core.clock import wall
-from fustor_core.errors import Refused, SessionLost
-from fustor_core.evidence import Evidence, Listing, check_evidence
+from fustor_core.errors import Refused, SessionLost, StoreUnavailable
+from fustor_core.evidence import Evidence, Listing, Same, Unreadable, check_evidence
+from fustor_core.paths import check_path
 from fustor_core.wire import Ack, Batch, FusionSession, Look, Mark, Ping, Pong, Via
 from fustor_fusion.root import Root
 from fustor_fusion.sessions import LiveSession
@@ -68,6 +69,7 @@ class SessionReceiver:
         self._waiting: deque[tuple[Batch | Mark, Contribution | None]] = deque()
         self._arrived = asyncio.Event()
         self._room = asyncio.Event()
+        self._committed = asyncio.Event()
         self._last = 0
         self._looks = 0
         self._kept_clean_to = 0
@@ -91,8 +93,10 @@ class SessionReceiver:
         return None
 
     def _checked(self, frame: Batch | Mark) -> Contribution | None:
-        if isinstance(frame, Batch) and not frame.evidence and frame.sequence == self._last:
-            return self._idle(frame)
+        if isinstance(frame, Batch):
+            self._check_header(frame)
+            if not frame.evidence and frame.sequence == self._last:
+                return self._idle(frame)
         if frame.sequence != self._last + 1:
             raise Refused(f"frame {frame.sequence} came where {self._last + 1} was due", code="out-of-sequence")
         session = self.session
@@ -106,6 +110,12 @@ class SessionReceiver:
             contribution = replace(blank, via=frame.via, evidence=self._parts.whole(frame.evidence), clean_to=frame.clean_to)
         self._last = frame.sequence
         return replace(contribution, watching_since=session.watching_since)
+
+    def _check_header(self, frame: Batch) -> None:
+        self._root.check_time(self.session, frame.low, "`low`")
+        self._root.check_time(self.session, frame.clean_to, "`clean_to`")
+        for path in frame.pending:
+            check_path(path)
 
     def _idle(self, frame: Batch) -> Contribution | None:
         """A batch that only brings `clean_to` forward is worth a commit now and then, so that a restart knows about how fresh it is."""
@@ -143,6 +153,32 @@ class SessionReceiver:
 
     async def commit(self) -> None:
         """Commit what waits, again and again, and put what is to be sent for it into `outgoing`."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._commit())
+            group.create_task(self._relook())
+
+    async def _relook(self) -> None:
+        """Have other names of hard links looked at that changed. A walk comes by all names, so it is waited for."""
+        session = self.session
+        while True:
+            self._committed.clear()
+            await self._committed.wait()
+            while session.leads and session.snapshot_began is None and self._root.store.links_noted:
+                began = session.clean_to
+                if session.linked_to is None:
+                    session.linked_to = began
+                try:
+                    more = await self._root.relook(lambda paths: self.ask(paths, [], False))
+                except StoreUnavailable as error:
+                    log.warning("hard links are looked at later: %s", error, extra={"session": session.id})
+                    break
+                if not more:
+                    break
+                session.linked_to = began
+            if not self._root.store.links_noted:
+                session.linked_to = None
+
+    async def _commit(self) -> None:
         while True:
             if not self._waiting:
                 self._arrived.clear()
@@ -158,6 +194,7 @@ class SessionReceiver:
                     raise Refused(str(outcome.problem), code="out-of-sequence")
             for answer in self._settled(group, outcomes):
                 self.outgoing.put_nowait(answer)
+            self._committed.set()
 
     def _settled(self, group: Sequence[tuple[Batch | Mark, Contribution | None]], outcomes: Sequence[Outcome]) -> list[FusionSession]:
         """What the session is told, and what is known of it, after a commit."""
@@ -169,8 +206,12 @@ class SessionReceiver:
             answers.append(Ack(group[-1][0].sequence))
         if stale or unlike:
             self._looks += 1
-            answers.append(Look(self._looks, stale, unlike, False))
+            listed = {one.path for _, each in group if each for one in each.evidence if isinstance(one, Listing | Same | Unreadable)}
+            # What was listed too late is listed again: to look at it would only tell what it is.
+            answers.append(Look(self._looks, stale, [*unlike, *(path for path in stale if path in listed)], False))
             session.refused.update(dict.fromkeys((*stale, *unlike), (self._looks, session.clean_to)))
+        if self._root.store.links_noted and session.linked_to is None:
+            session.linked_to = session.clean_to
         for frame, _ in group:
             session.sequence = frame.sequence
             if isinstance(frame, Batch):

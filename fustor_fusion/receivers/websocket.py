@@ -36,6 +36,7 @@ from fustor_core.wire import (
     encode,
 )
 from fustor_fusion.board import Board
+from fustor_fusion.calling import Calls
 from fustor_fusion.receivers.session import SessionReceiver
 from fustor_fusion.root import Root
 from fustor_fusion.sessions import LiveSession
@@ -54,7 +55,7 @@ REMEDIES = {
     "out-of-sequence": "nothing: the agent opens a new session",
     "from-the-future": "nothing: the agent measures its clock again",
 }
-_AGAIN = frozenset(("out-of-sequence", "from-the-future", "superseded", "parts"))
+_AGAIN = frozenset(("out-of-sequence", "from-the-future", "superseded", "parts", "failed"))
 MOST_READ = 4 * LARGEST_FRAME
 """A frame that is too large, but not absurdly so, is read to its end: a peer that is still sending would not hear why it is refused."""
 CLOSE_WITHIN = 2.0
@@ -89,7 +90,7 @@ class Peer:
 
     async def refuse(self, error: FustorError) -> None:
         """Say why, as far as the peer still listens."""
-        code = error.code if isinstance(error, Refused) else "malformed"
+        code = error.code if isinstance(error, Refused) else "malformed" if isinstance(error, MalformedInput) else "failed"
         await self.send(Refuse(code, str(error), REMEDIES.get(code, "see the log of fusion"), code in _AGAIN))
 
 
@@ -105,7 +106,7 @@ async def peer_of(request: web.Request) -> AsyncIterator[Peer]:
         yield peer
     except* Gone:
         pass
-    except* (Refused, MalformedInput) as group:
+    except* FustorError as group:
         error = _first(group)
         log.warning("refused a connection: %s", error, extra={"remote": request.remote, "route": request.path})
         with suppress(Gone):
@@ -139,6 +140,7 @@ class Receiver:
         self._standing: dict[str, tuple[asyncio.Task[None], Peer]] = {}
         self._agents: dict[str, tuple[str, asyncio.Task[None], Peer]] = {}
         self._boots: dict[str, str] = {}
+        self.calls = Calls()
 
     # Sessions
 
@@ -211,8 +213,10 @@ class Receiver:
             self._boots[hello.agent] = hello.boot
             try:
                 await peer.send(WelcomeAgent(self._board.known(hello.agent, hello.run), self._heartbeat_every))
+                self.calls.connected(hello.agent, peer, peer.send)
                 await self._listen(peer, hello)
             finally:
+                self.calls.gone(hello.agent, peer)
                 if self._agents.get(hello.agent, ("", task, peer))[1] is task:
                     self._agents.pop(hello.agent, None)
         return web.Response()
@@ -225,8 +229,8 @@ class Receiver:
                 case Heartbeat(sent=sent, pipes=pipes):
                     self._board.beaten(hello.agent, pipes)
                     await peer.send(HeartbeatEcho(sent))
-                case Done(number=number, problem=problem):
-                    log.info("command %s is done%s", number, f": {problem}" if problem else "", extra={"agent": hello.agent})
+                case Done() as done:
+                    self.calls.answered(hello.agent, done)
                 case HelloAgent():
                     raise MalformedInput("a second hello")
 

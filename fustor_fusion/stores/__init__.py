@@ -4,7 +4,7 @@ An implementation agrees with the meaning of evidence (DESIGN §2) for any evide
 The contract suite in tests/contract runs on every implementation.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -12,6 +12,8 @@ from typing import Protocol
 from fustor_core.errors import FustorError
 from fustor_core.evidence import Evidence
 from fustor_core.wire import Identity, Via
+from fustor_fusion.merge.links import Noted
+from fustor_fusion.merge.nodes import Inode
 from fustor_fusion.query import Filter, Found, Trust, Usage
 
 
@@ -120,6 +122,13 @@ class Reading(Protocol):
 
     def trust(self, path: bytes) -> Trust: ...
 
+    def links(self, limit: int) -> list[Noted]:
+        """At most `limit` inodes of which the other names are to be looked at, as they were noted."""
+
+    def names_of(self, inodes: Collection[Inode], *, single: bool) -> dict[Inode, list[Found]]:
+        """The names that are known of each, among entries with more than one link; with `single` among the others, which takes a scan of
+        the root. Directories have none."""
+
 
 class RootStore(Protocol):
     """Where one root is kept. Writes come from one thread at a time; readings from any."""
@@ -140,6 +149,13 @@ class RootStore(Protocol):
 
     def reading(self) -> AbstractContextManager[Reading]:
         """Read the last committed state, from any thread, without waiting for a writer."""
+
+    @property
+    def links_noted(self) -> bool:
+        """Whether `Reading.links` may have something. Safe to ask from any thread."""
+
+    def forget_links(self, done: Sequence[Noted]) -> None:
+        """These notes have been dealt with; one that was made anew since is kept."""
 
     def purge(self, limit: int) -> bool:
         """Remove up to `limit` rows that removed directories left behind; whether there are more."""

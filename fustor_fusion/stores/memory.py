@@ -3,16 +3,19 @@
 import secrets
 import threading
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from fustor_core.evidence import Entry
+from fustor_core.paths import join
 from fustor_core.wire import Identity
 from fustor_fusion.merge.ledger import Ledger
-from fustor_fusion.merge.nodes import NEVER, ROOT_ID, Child, Directory
+from fustor_fusion.merge.links import Noted, inode_of
+from fustor_fusion.merge.nodes import NEVER, ROOT_ID, Child, Directory, Inode
 from fustor_fusion.merge.totals import latest
-from fustor_fusion.query import Instant
+from fustor_fusion.query import Found, Instant
 from fustor_fusion.stores import AgentRecord, Contribution, Outcome, Reading, RootRecord
+from fustor_fusion.stores.answers import found
 from fustor_fusion.stores.reading import ABOVE_ROOT, TreeReading
 
 
@@ -26,6 +29,9 @@ class MemoryTree:
         self.entries: dict[int, dict[bytes, Child]] = {ABOVE_ROOT: {b"": Child(ROOT_ID, NEVER, None)}, ROOT_ID: {}}
         self.tombstones: dict[int, dict[bytes, int]] = {}
         self.detached: list[int] = []
+        self.links: dict[Inode, Noted] = {}
+        self._names: dict[Inode, set[tuple[int, bytes]]] = {}
+        self._notes = 0
 
     def lookup(self, parent: Directory, name: bytes) -> Directory | Child | None:
         child = self.entries[parent.id].get(name)
@@ -41,10 +47,12 @@ class MemoryTree:
         return dict(self.entries[parent.id])
 
     def put(self, parent: Directory, name: bytes, child: Child) -> None:
+        self._unlink(parent.id, name, self.entries[parent.id].get(name))
+        self._link(parent.id, name, child)
         self.entries[parent.id][name] = child
 
     def remove(self, parent: Directory, name: bytes) -> None:
-        del self.entries[parent.id][name]
+        self._unlink(parent.id, name, self.entries[parent.id].pop(name))
 
     def make(self, parent: Directory, name: bytes) -> Directory:
         made = self.directories[self._next_id] = Directory(self._next_id, parent.id, name)
@@ -54,6 +62,8 @@ class MemoryTree:
 
     def fill(self, parent: Directory, entries: list[tuple[bytes, Entry]], made: dict[bytes, int]) -> None:
         self.entries[parent.id] = {name: Child(made.get(name, 0), NEVER, entry) for name, entry in entries}
+        for name, child in self.entries[parent.id].items():
+            self._link(parent.id, name, child)
 
     def detach(self, directory: Directory) -> None:
         self.detached.append(directory.id)
@@ -74,6 +84,30 @@ class MemoryTree:
         buried = self.tombstones.pop(parent.id, {})
         if kept := {name: at for name, at in buried.items() if at > until}:
             self.tombstones[parent.id] = kept
+
+    def note_links(self, noted: Mapping[Inode, bool]) -> None:
+        self._notes += 1
+        for inode, gone in noted.items():
+            known = self.links.get(inode)
+            self.links[inode] = Noted(inode, gone or (known is not None and known.gone), self._notes)
+
+    @property
+    def links_noted(self) -> bool:
+        return bool(self.links)
+
+    def names_of(self, inode: Inode) -> set[tuple[int, bytes]]:
+        """Where something with several names is known: directories and names there, also in directories that are detached."""
+        return self._names.get(inode, set())
+
+    def _link(self, directory: int, name: bytes, child: Child) -> None:
+        if (inode := _linked(child)) is not None:
+            self._names.setdefault(inode, set()).add((directory, name))
+
+    def _unlink(self, directory: int, name: bytes, child: Child | None) -> None:
+        if child is not None and (inode := _linked(child)) is not None:
+            self._names[inode].discard((directory, name))
+            if not self._names[inode]:
+                del self._names[inode]
 
     def newest(self, directory: Directory) -> Instant | None:
         children = self.entries[directory.id].values()
@@ -96,7 +130,11 @@ class MemoryTree:
             if not self.detached:
                 return False
             number = self.detached.pop()
-            self.detached += [child.directory for child in self.entries.pop(number).values() if child.directory]
+            children = self.entries.pop(number)
+            self.detached += [child.directory for child in children.values() if child.directory]
+            for name, child in children.items():
+                self._unlink(number, name, child)
+            self.note_links({inode: True for child in children.values() if (inode := _linked(child)) is not None})
             self.tombstones.pop(number, None)
             del self.directories[number]
         return bool(self.detached)
@@ -130,6 +168,38 @@ class MemoryReading(TreeReading):
         first = 0 if after is None else bisect_right(names, after)
         return [(name, children[name]) for name in names[first : first + limit]]
 
+    def links(self, limit: int) -> list[Noted]:
+        return sorted(self._tree.links.values(), key=lambda note: note.number)[:limit]
+
+    def names_of(self, inodes: Collection[Inode], *, single: bool) -> dict[Inode, list[Found]]:
+        places = self._single_names(set(inodes)) if single else [place for inode in inodes for place in self._tree.names_of(inode)]
+        names: dict[Inode, list[Found]] = {}
+        for directory, name in places:
+            above, child = self._path(directory), self._tree.entries[directory][name]
+            if above is not None and child.entry is not None:
+                names.setdefault(inode_of(child.entry), []).append(found(join(above, name), child, self.directory(directory)))
+        return names
+
+    def _single_names(self, inodes: set[Inode]) -> list[tuple[int, bytes]]:
+        return [
+            (directory, name)
+            for directory, children in self._tree.entries.items()
+            for name, child in children.items()
+            if not child.directory and child.entry is not None and child.entry.nlink <= 1 and inode_of(child.entry) in inodes
+        ]
+
+    def _path(self, number: int) -> bytes | None:
+        """Where a directory is; None once it, or one above it, has been removed."""
+        names: list[bytes] = []
+        while number != ROOT_ID:
+            directory = self._tree.directories[number]
+            child = self._tree.entries.get(directory.parent, {}).get(directory.name)
+            if child is None or child.directory != number:
+                return None
+            names.append(directory.name)
+            number = directory.parent
+        return b"/".join(reversed(names))
+
 
 class MemoryStore:
     """One root in memory (`fustor_fusion.stores.RootStore`). A reading holds up commits, and a commit readings."""
@@ -156,9 +226,24 @@ class MemoryStore:
         with self._lock:
             yield MemoryReading(self._tree, self._ledger)
 
+    @property
+    def links_noted(self) -> bool:
+        return self._tree.links_noted
+
+    def forget_links(self, done: Sequence[Noted]) -> None:
+        with self._lock:
+            for note in done:
+                if self._tree.links.get(note.inode) == note:
+                    del self._tree.links[note.inode]
+
     def purge(self, limit: int) -> bool:
         with self._lock:
             return self._tree.purge(limit)
 
     def close(self) -> None:
         """Nothing to release."""
+
+
+def _linked(child: Child) -> Inode | None:
+    """Which thing the child is a name of, if that has others too."""
+    return None if child.directory or child.entry is None or child.entry.nlink <= 1 else inode_of(child.entry)

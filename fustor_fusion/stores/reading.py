@@ -1,12 +1,13 @@
 """Answers from a tree, the same for every store: a store brings four look-ups, and this the queries."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
 from fustor_core.errors import MalformedInput
 from fustor_core.paths import components, is_below, join
-from fustor_fusion.merge.nodes import NEVER, ROOT_ID, Child, Directory
+from fustor_fusion.merge.links import Noted
+from fustor_fusion.merge.nodes import NEVER, ROOT_ID, Child, Directory, Inode
 from fustor_fusion.query import Filter, Found, Trust, Usage
 from fustor_fusion.stores import AgentRecord, Page, RootRecord
 from fustor_fusion.stores.answers import found, kind_of, matcher, usage_of_directory, usage_of_leaf
@@ -60,6 +61,12 @@ class TreeReading(ABC):
     @abstractmethod
     def range(self, directory: int, after: bytes | None, limit: int) -> list[tuple[bytes, Child]]:
         """Children by name in byte order, from the first behind `after`."""
+
+    @abstractmethod
+    def links(self, limit: int) -> list[Noted]: ...
+
+    @abstractmethod
+    def names_of(self, inodes: Collection[Inode], *, single: bool) -> dict[Inode, list[Found]]: ...
 
     def find(self, path: bytes) -> Found | None:
         way = self.way(path)

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from fustor_core.errors import StoreUnavailable
 from fustor_core.wire import Identity
 from fustor_fusion.merge.ledger import Ledger
+from fustor_fusion.merge.links import Noted
 from fustor_fusion.stores import AgentRecord, Contribution, Outcome, Reading
 from fustor_fusion.stores.sqlite_reading import SqliteReading
 from fustor_fusion.stores.sqlite_rows import AGENT, RECORD, from_agent, from_record, to_agent, to_record
@@ -28,6 +29,7 @@ IDLE_READERS = 4
 CHECKPOINT_PAGES = 4000
 DROP_AT_ONCE = 5000
 """Tombstones that one commit drops at most: after a million removals the rest is left to the purge."""
+_PURGED = "SELECT name, child, nlink, mount, inode FROM entries WHERE dir = ? ORDER BY name LIMIT ?"
 
 _PASSING = frozenset(
     (
@@ -113,6 +115,17 @@ class SqliteStore:
             self._write_ledger()
         return outcomes
 
+    @property
+    def links_noted(self) -> bool:
+        return bool(self._tree.links_noted)
+
+    def forget_links(self, done: Sequence[Noted]) -> None:
+        with self._transaction():
+            self._connection.executemany(
+                "DELETE FROM links WHERE mount = ? AND inode = ? AND number = ?", ((*note.inode, note.number) for note in done)
+            )
+            self._tree.links_noted = self._connection.execute("SELECT EXISTS (SELECT 1 FROM links)").fetchone()[0]
+
     @contextmanager
     def reading(self) -> Iterator[Reading]:
         with translating(self._path):
@@ -190,9 +203,10 @@ class SqliteStore:
 
     def _purge_directory(self, number: int, limit: int) -> int:
         """Remove up to `limit` rows of a detached directory, which hands on its own directories; how many, and at least one."""
-        rows = self._connection.execute("SELECT name, child FROM entries WHERE dir = ? ORDER BY name LIMIT ?", (number, limit)).fetchall()
+        rows = self._connection.execute(_PURGED, (number, limit)).fetchall()
         if rows:
-            self._connection.executemany("INSERT INTO detached VALUES (?)", [(child,) for _, child in rows if child is not None])
+            self._connection.executemany("INSERT INTO detached VALUES (?)", [(child,) for _, child, *_ in rows if child is not None])
+            self._tree.note_links({(mount, inode): True for _, child, nlink, mount, inode in rows if child is None and nlink > 1})
             self._connection.execute("DELETE FROM entries WHERE dir = ? AND name <= ?", (number, rows[-1][0]))
             return len(rows)
         buried = self._connection.execute(

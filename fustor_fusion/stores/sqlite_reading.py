@@ -1,14 +1,16 @@
 """Answers from the SQLite file: one read transaction of a connection that only reads."""
 
+import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from fustor_core import globs
 from fustor_core.evidence import Kind
 from fustor_core.globs import Literal
 from fustor_core.paths import components, join
-from fustor_fusion.merge.nodes import ROOT_ID, Child, Directory
+from fustor_fusion.merge.links import Noted
+from fustor_fusion.merge.nodes import ROOT_ID, Child, Directory, Inode
 from fustor_fusion.query import Filter, Found
 from fustor_fusion.stores import AgentRecord, Page, RootRecord
 from fustor_fusion.stores.answers import found, kind_of, matcher
@@ -22,6 +24,8 @@ SCAN_FROM_PART = 16
 _CHILD_OF = f"SELECT {CHILD} FROM entries WHERE dir = ? AND name = ?"
 _RANGE = f"SELECT name, {CHILD} FROM entries WHERE dir = ? AND name > ? ORDER BY name LIMIT ?"
 _DIRECTORY = f"SELECT {DIRECTORY} FROM dirs WHERE id = ?"
+_NAMES_OF = f"SELECT dir, name, {CHILD} FROM entries WHERE inode = ? AND mount = ? AND nlink > 1 AND child IS NULL"
+_SINGLE_NAMES = f"SELECT dir, name, {CHILD} FROM entries WHERE inode IN (SELECT value FROM json_each(?)) AND nlink <= 1 AND child IS NULL"
 
 _KIND_TESTS = {
     Kind.FILE: "(mode & 61440) = 32768",
@@ -59,6 +63,30 @@ class SqliteReading(TreeReading):
     def range(self, directory: int, after: bytes | None, limit: int) -> list[tuple[bytes, Child]]:
         rows = self._connection.execute(_RANGE, (directory, after or b"", limit)).fetchall()
         return [(row[0], to_child(row[1:])) for row in rows]
+
+    def links(self, limit: int) -> list[Noted]:
+        rows = self._connection.execute("SELECT mount, inode, gone, number FROM links ORDER BY number LIMIT ?", (limit,))
+        return [Noted((mount, inode), bool(gone), number) for mount, inode, gone, number in rows]
+
+    def names_of(self, inodes: Collection[Inode], *, single: bool) -> dict[Inode, list[Found]]:
+        places, parents = Places(self._connection, ROOT_ID, b""), Parents(self.directory)
+        names: dict[Inode, list[Found]] = {}
+        for directory, name, child in self._single_names(inodes) if single else self._linked_names(inodes):
+            if child.entry is not None and (place := places.find(directory)) is not None:
+                names.setdefault((child.entry.mount, child.entry.inode), []).append(found(join(place[0], name), child, parents(directory)))
+        return names
+
+    def _linked_names(self, inodes: Collection[Inode]) -> Iterator[tuple[int, bytes, Child]]:
+        for mount, inode in inodes:
+            for row in self._connection.execute(_NAMES_OF, (inode, mount)):
+                yield row[0], row[1], to_child(row[2:])
+
+    def _single_names(self, inodes: Collection[Inode]) -> Iterator[tuple[int, bytes, Child]]:
+        wanted, numbers = set(inodes), json.dumps([inode for _, inode in inodes])
+        for row in self._connection.execute(_SINGLE_NAMES, (numbers,)):
+            child = to_child(row[2:])
+            if child.entry is not None and (child.entry.mount, child.entry.inode) in wanted:
+                yield row[0], row[1], child
 
     def search(self, path: bytes, wanted: Filter, after: str | None, limit: int) -> Page:
         cursor = None if after is None else decode(after)

@@ -42,6 +42,13 @@ VERSION_1 = (
         changed_at INTEGER, via INTEGER,
         PRIMARY KEY (dir, name)) WITHOUT ROWID
     """,
+    # The names of what has several. Directories count their own `..` links, so they are left out.
+    "CREATE INDEX entries_by_inode ON entries (inode, mount) WHERE nlink > 1 AND child IS NULL",
+    """
+    CREATE TABLE links (
+        mount INTEGER NOT NULL, inode INTEGER NOT NULL, gone INTEGER NOT NULL, number INTEGER NOT NULL,
+        PRIMARY KEY (mount, inode)) WITHOUT ROWID
+    """,
     "CREATE TABLE tombstones (dir INTEGER NOT NULL, name BLOB NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (dir, name)) WITHOUT ROWID",
     "CREATE INDEX tombstones_by_at ON tombstones (at)",
     "CREATE TABLE detached (id INTEGER PRIMARY KEY)",

@@ -1,11 +1,11 @@
 """The tree of a root as the merge writes it: rows of the SQLite file, behind a bounded cache of directories and a buffer of entries."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fustor_core.evidence import Entry
-from fustor_fusion.merge.nodes import NEVER, ROOT_ID, Child, Directory
+from fustor_fusion.merge.nodes import NEVER, ROOT_ID, Child, Directory, Inode
 from fustor_fusion.query import Instant
 from fustor_fusion.stores.sqlite_rows import (
     CHILD,
@@ -41,6 +41,10 @@ _GET_DIRECTORY = f"SELECT {DIRECTORY} FROM dirs WHERE id = ?"
 _PUT_DIRECTORY = f"INSERT OR REPLACE INTO dirs ({DIRECTORY}) VALUES "
 _PUT_DIRECTORIES = _PUT_DIRECTORY + _rows(DIRECTORY_WIDTH, CHUNK)
 _PUT_DIRECTORY += _rows(DIRECTORY_WIDTH, 1)
+_NOTE_LINK = """
+    INSERT INTO links VALUES (?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET gone = max(gone, excluded.gone), number = excluded.number
+"""
 _NEWEST = """
     SELECT mtime, mtime_ns FROM (
         SELECT mtime, mtime_ns FROM entries WHERE dir = :id AND child IS NULL
@@ -61,6 +65,7 @@ class SqliteTree:
         self._connection = connection
         self._capacity = capacity
         self.next_id = 0
+        self.links_noted, self._notes = self._connection.execute("SELECT count(*) > 0, coalesce(max(number), 0) FROM links").fetchone()
         self._root: Directory | None = None
         self.forget()
 
@@ -170,6 +175,12 @@ class SqliteTree:
     def forget_tombstones(self, parent: Directory, until: int) -> None:
         if parent.buried_at > NEVER:
             self._connection.execute("DELETE FROM tombstones WHERE dir = ? AND at <= ?", (parent.id, until))
+
+    def note_links(self, noted: Mapping[Inode, bool]) -> None:
+        if noted:
+            self._notes += 1  # never the number of an earlier note, so that whoever deals with that one leaves this alone
+            self._connection.executemany(_NOTE_LINK, ((*inode, gone, self._notes) for inode, gone in noted.items()))
+            self.links_noted = True
 
     def newest(self, directory: Directory) -> Instant | None:
         self._write_entries()

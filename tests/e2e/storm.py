@@ -3,6 +3,7 @@
 import contextlib
 import os
 import random
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -31,6 +32,8 @@ class Storm:
         self._root = root
         self._outside = outside
         self._random = random.Random(seed)
+        self._log = outside + b".links-" + seed.encode()
+        self._linked: set[int] = set()
         self._operations: list[Callable[[], None]] = [
             *[self.create] * 4,
             *[self.append] * 2,
@@ -45,6 +48,9 @@ class Storm:
             self.file_for_directory,
             self.directory_for_file,
             self.symlink,
+            *[self.link] * 2,
+            self.link_over,
+            self.append_through_another_name,
             self.remove_tree,
             self.change_mode,
             self.set_times,
@@ -54,6 +60,12 @@ class Storm:
         for _ in range(operations):
             with contextlib.suppress(OSError):
                 self._random.choice(self._operations)()
+        with open(self._log, "w") as log:
+            log.write("\n".join(map(str, self._linked)))
+
+    def _link(self, path: bytes, name: bytes) -> None:
+        os.link(path, name, follow_symlinks=False)
+        self._linked.add(os.lstat(name).st_ino)
 
     def _directory(self) -> bytes:
         """A directory of the tree, by a random walk down."""
@@ -126,6 +138,24 @@ class Storm:
     def symlink(self) -> None:
         os.symlink(self._random.choice([b".", b"..", b"/etc", b"nowhere", self._root]), self._new())
 
+    def link(self) -> None:
+        self._link(self._existing(False), self._new())
+
+    def link_over(self) -> None:
+        """A name that stood for something else becomes another name of a file."""
+        # In the tree: nothing tells of a link that is made, or stays, outside.
+        temporary = os.path.join(self._directory(), b"%d" % self._random.randrange(10**9))
+        self._link(self._existing(False), temporary)
+        os.replace(temporary, self._existing(False))
+
+    def append_through_another_name(self) -> None:
+        path = self._existing(False)
+        if stat.S_ISREG(os.lstat(path).st_mode):
+            other = self._new()
+            self._link(path, other)
+            with open(other if self._random.random() < 0.5 else path, "ab") as file:
+                file.write(b"z" * self._random.randrange(1, 1_000))
+
     def remove_tree(self) -> None:
         if self._random.random() < 0.3:
             subprocess.run([b"rm", b"-rf", self._existing(True)], check=False, stderr=subprocess.DEVNULL)
@@ -142,12 +172,14 @@ def start(root: Path, outside: Path, seed: str, operations: int) -> "subprocess.
     return subprocess.Popen([sys.executable, "-m", "tests.e2e.storm", str(root), str(outside), seed, str(operations)])
 
 
-def rage(root: Path, outside: Path, seed: int, *, processes: int = 3, operations: int = 1_000) -> None:
-    """Storms in several processes, `operations` in all; returns when they rest."""
+def rage(root: Path, outside: Path, seed: int, *, processes: int = 3, operations: int = 1_000) -> set[int]:
+    """Storms in several processes, `operations` in all; returns when they rest, with the inodes that were given further names."""
     outside.mkdir(exist_ok=True)
     storms = [start(root, outside, f"{seed}-{number}", operations // processes) for number in range(processes)]
     for storm in storms:
         assert storm.wait(60) == 0
+    logs = outside.parent.glob(f"{outside.name}.links-{seed}-*")
+    return {int(line) for log in logs for line in log.read_text().split()}
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_from_bytes
@@ -41,9 +41,9 @@ class Problem(OSError):
         self.document = document
 
 
-def ask(method: str, port: int, target: str, headers: Mapping[str, str]) -> Any:
+def ask(method: str, port: int, target: str, headers: Mapping[str, str], patience: float = 20) -> Any:
     """The JSON of an answer; raises Problem where it is one."""
-    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=patience)) as connection:
         connection.request(method, target, headers=dict(headers))
         response = connection.getresponse()
         answer = json.loads(response.read())
@@ -88,9 +88,17 @@ class Process:
 
 
 class System:
-    """One fusion and one agent with one root, at `root`."""
+    """One fusion and one agent with one root, at `root`; `wrapper` is put before the agent's command."""
 
-    def __init__(self, directory: Path, root: Path | None = None, name: str = "data") -> None:
+    def __init__(
+        self,
+        directory: Path,
+        root: Path | None = None,
+        name: str = "data",
+        *,
+        cross_mounts: bool = False,
+        wrapper: Sequence[str] = (),
+    ) -> None:
         self.directory = directory
         self.root = root or directory / name
         self.root.mkdir(exist_ok=True)
@@ -102,6 +110,8 @@ class System:
         self.agent_id = "nas-1"
         self.fusion_extra: dict[str, Any] = {}
         self.agent_extra: dict[str, Any] = {}
+        self.source = {"path": str(self.root), "cross_mounts": cross_mounts}
+        self.wrapper = wrapper
 
     @property
     def pipe(self) -> str:
@@ -126,16 +136,17 @@ class System:
             "listen": {"port": self.agent_port},
             "fusion": {"url": self.url, "key": KEY},
             "reconnect": {"first": 0.05, "most": 0.5},
-            "pipes": {self.name: {"root": self.name, "source": {"path": str(self.root)}}},
+            "pipes": {self.name: {"root": self.name, "source": self.source}},
             **self.agent_extra,
         }
-        self.agent = self._start("agent", settings)
+        self.agent = self._start("agent", settings, self.wrapper)
         return self.agent
 
-    def _start(self, side: str, settings: dict[str, Any]) -> Process:
+    def _start(self, side: str, settings: dict[str, Any], wrapper: Sequence[str] = ()) -> Process:
         file = self.directory / f"{side}.yaml"
         file.write_text(yaml.safe_dump(settings))
-        return Process(side, [sys.executable, "-m", "fustor_core.cli", side, "run", "--config", str(file)], self.directory / f"{side}.log")
+        command = [*wrapper, sys.executable, "-m", "fustor_core.cli", side, "run", "--config", str(file)]
+        return Process(side, command, self.directory / f"{side}.log")
 
     def start(self) -> "System":
         self.start_fusion()
@@ -155,10 +166,17 @@ class System:
         """The JSON of an answer; raises Problem."""
         return ask("GET", port or self.port, path, {} if key is None else {"Authorization": f"Bearer {key}"})
 
+    def post(self, what: str, path: bytes = b"/", **parameters: object) -> Any:
+        """Have something done in the default view at `path`, a path of the view; the JSON of the answer. Raises Problem."""
+        return ask("POST", self.port, self._target(what, path, parameters), {"Authorization": f"Bearer {KEY}"}, patience=120)
+
+    def _target(self, what: str, path: bytes, parameters: Mapping[str, object]) -> str:
+        more = "".join(f"&{name}={quote(str(value), safe='')}" for name, value in parameters.items())
+        return f"/v1/views/default/{what}?path={quote_from_bytes(path, safe='/')}{more}"
+
     def query(self, what: str, path: bytes = b"/", **parameters: object) -> Any:
         """A query of the default view; `path` is a path of the view."""
-        more = "".join(f"&{name}={quote(str(value), safe='')}" for name, value in parameters.items())
-        return self.get(f"/v1/views/default/{what}?path={quote_from_bytes(path, safe='/')}{more}")
+        return self.get(self._target(what, path, parameters))
 
     def mount(self, path: bytes = b"") -> bytes:
         """The path in the view of a path in the root."""
@@ -184,7 +202,7 @@ class System:
     def meta(self, path: bytes = b"") -> Any:
         return self.query("stat", self.mount(path))["meta"]
 
-    def wait_complete(self, within: float = 30.0) -> None:
+    def wait_complete(self, within: float = 60.0) -> None:
         eventually(lambda: self.meta()["complete"], within=within, what="the view is complete")
 
     def wait_equal(self, within: float = 15.0) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.e2e.at_rest import check_equal
 from tests.e2e.storm import rage
 from tests.e2e.system import System
 
@@ -10,8 +11,8 @@ from tests.e2e.system import System
 def test_view_and_disk_agree_after_a_storm(system: System, seed: int) -> None:
     system.start()
     system.wait_complete()
-    rage(system.root, system.directory / "outside", seed)
-    system.wait_equal(within=15)
+    linked = rage(system.root, system.directory / "outside", seed)
+    check_equal(system, linked, within=4)
     usage = system.query("usage", system.mount())["data"]
     entries = list(system.in_view().values())
     assert usage["bytes"] == sum(entry.size for entry in entries if entry and entry.type == "file")

@@ -733,6 +733,8 @@ class Slow:
         self.open_session: Callable[..., Any] = store.open_session
         self.commit: Callable[..., Any] = store.commit
         self.purge: Callable[..., Any] = store.purge
+        self.links_noted = False
+        self.forget_links: Callable[..., Any] = store.forget_links
         self.close: Callable[..., Any] = store.close
 
     @contextmanager

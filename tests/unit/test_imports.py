@@ -36,6 +36,7 @@ PURE = (
     "fustor_fusion.query",
     "fustor_fusion.replies",
     "fustor_fusion.trust",
+    "fustor_fusion.verify",
     "fustor_fusion.views",
 )
 IMPURE = {"aiohttp", "asyncio", "fcntl", "ctypes", "http", "os", "random", "selectors", "signal"}

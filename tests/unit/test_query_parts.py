@@ -160,11 +160,11 @@ def test_without_anything_the_usual_address_is_asked(tmp_path: Any) -> None:
 RUNNING, MESSAGE, SNAPSHOT = PipeState.RUNNING, PipeState.MESSAGE_SYNC, PipeState.SNAPSHOT_SYNC
 
 
-def pipe(value: int, *, why: str = "", **others: object) -> Pipe:
+def pipe(shown_value: int, *, why: str = "", **others: object) -> Pipe:
     conditions = [{"type": "t", "since": None, "message": why, "remedy": "r"}] if why else []
     layers: dict[str, object] = {"lifecycle": "Active", "operational": "Running", "health": "Healthy", "desired": "running", "phase": ""}
     rest = {"since": "2024", "version": 1, "last_heartbeat": None, "counters": {}, "conditions": conditions}
-    shown = {"id": "a:p", "side": "agent", "pipe_state": str(PipeState(value)), "value": int(value)}
+    shown: dict[str, object] = {"id": "a:p", "side": "agent", "pipe_state": str(PipeState(shown_value)), "value": int(shown_value)}
     return msgspec.convert({**shown, **layers, **rest, **others}, Pipe)
 
 
@@ -189,7 +189,7 @@ def pipe(value: int, *, why: str = "", **others: object) -> Pipe:
         (pipe(PipeState.ERROR, why="the root is gone"), "failed: the root is gone"),
         (pipe(PipeState.STOPPING), "stopping"),
         (pipe(PipeState.DRAINING), "stopping"),
-        (pipe(RUNNING | MESSAGE, pipe_state="UNKNOWN", last_heartbeat="2024-01-01"), "unknown: no heartbeat since 2024-01-01"),
+        (pipe(RUNNING | MESSAGE, pipe_state="UNKNOWN", value=None, last_heartbeat="2024-01-01"), "unknown: no heartbeat since 2024-01-01"),
     ],
 )
 def test_one_word_and_one_cause(shown: Pipe, expected: str) -> None:

@@ -19,7 +19,6 @@ from fustor_core.evidence import Seen, Unreadable
 from fustor_core.paths import LONGEST_PATH, ROOT, join
 
 _ATTEMPTS = 4
-_NOT_WATCHED_BEFORE = (Watched.FROM_HERE, Watched.REFUSED)
 _TOO_DEEP = f"below it are paths of more than {LONGEST_PATH:,} bytes, which are left out"
 _TOO_FAST = "it changes faster than it can be read"
 
@@ -59,7 +58,8 @@ def _state_directory(report: Report, opened: Opened, path: bytes, at: int, turn:
         return True
     watched = None if report.watches is None else report.watches.watch(directory, path, report.scope.key(status), turn)
     own_at = None
-    if watched in _NOT_WATCHED_BEFORE or path == ROOT:
+    # Also where it was watched before: what a first listing told may have been lost with its session, and then nobody else tells it.
+    if watched is not None or path == ROOT:
         taken.drop(at)
         at, own_at = taken.take(), taken.take()
         if not _still_leads_to(report, path, status):

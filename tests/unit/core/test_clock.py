@@ -84,6 +84,16 @@ def test_a_better_sample_is_approached_by_slewing() -> None:
     assert offset.at(20_000_100 + 60 * SECOND) == offset.at(20_000_100 + 120 * SECOND)
 
 
+def test_a_new_session_begins_with_the_best_estimate_and_not_on_the_way_to_it() -> None:
+    offset = Offset()
+    offset.sample(0, 650_000_000, 650_000_000)  # a slow round trip, all of it on the way there: off by 0.325 s
+    offset.sample(700_000_000, 700_000_050, 700_000_100)
+    assert abs(offset.at(700_000_100)) > 300_000_000
+    offset.settle(700_000_100)
+    assert abs(offset.at(700_000_100)) <= 100
+    assert offset.error(700_000_100) <= 100
+
+
 def test_stamps_are_unique_ordered_and_carry_the_slot_whatever_the_clock_does() -> None:
     readings = iter([100_000, 100_000, 50_000, 100_001, 900_000, *[900_000] * 10])
     stamper = Stamper(lambda: next(readings), slot=7, above=0)

@@ -1,0 +1,299 @@
+"""One life of a pipe, from its start to its stop: holds the root open, and serves it over as many sessions as that takes."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from contextlib import AsyncExitStack, ExitStack
+from functools import partial
+from typing import Final
+
+from fustor_agent import phases
+from fustor_agent.greeting import PipeOptions, hello_of
+from fustor_agent.outbox import Outbox, Priority
+from fustor_agent.patience import Patience
+from fustor_agent.readers import Readers
+from fustor_agent.retry import Retry
+from fustor_agent.senders import Sender, Session
+from fustor_agent.session import SessionRun, Walk
+from fustor_agent.sources import Source
+from fustor_agent.watching import Watching
+from fustor_core.clock import Offset
+from fustor_core.errors import ConfigurationError, Refused, RootGone, SessionLost, Unreachable
+from fustor_core.state import EventType, HealthState, LifecycleState
+from fustor_core.steering import Steering
+from fustor_core.supervision import TICK, Stillness, weightiest, while_running
+from fustor_core.wire import Identity, Role
+
+log = logging.getLogger(__name__)
+
+ROOT_RETRY: Final = 2.0
+"""Seconds between looks for a root that is gone."""
+DISCONNECTED: Final = "disconnected"
+ROOT_GONE: Final = "root-gone"
+HANGS: Final = "source-hangs"
+SILENT: Final = "fusion-silent"
+_TWICE: Final = "agent-twice"
+
+
+class Life:
+    """Follows one source until it is stopped; `run` raises what it cannot come back from by itself.
+
+    `number` counts the lives of one pipe in one process: fusion is told another run for each, because between them nobody watched.
+    """
+
+    def __init__(
+        self, options: PipeOptions, number: int, source: Source, sender: Sender, retry: Retry, steering: Steering, *, held: bool
+    ) -> None:
+        self._options = options
+        self._number = number
+        self._source = source
+        self._sender = sender
+        self._retry = retry
+        self._steering = steering
+        self._conditions = steering.conditions
+        self._held = held
+        self._outbox = Outbox()
+        self._watching = Watching(source, self._outbox, steering.conditions, self._woken)
+        self._readers = Readers(f"read-{options.name}")
+        self._offset = Offset()
+        self._identity: Identity | None = None
+        self._run: SessionRun | None = None
+        self._serving = False
+        self._silence = Stillness()
+        self._session_id = ""
+        self._acknowledged = 0
+        self._walk: Walk | None = None
+        self._walked = False
+        self._again = False
+        self._leads = False
+        self._why_stopped = ""
+        self._lost_at: float | None = None
+        self._patience = Patience()
+
+    # What the pipe is told
+
+    def stop(self, reason: str) -> None:
+        """Deliver what is known, and end."""
+        self._why_stopped = reason
+        self._patience.end()
+
+    def hold(self, held: bool) -> None:
+        """Read nothing more until it is let go, or go on. The session stays, and what changes meanwhile is marked."""
+        self._held = held
+        if self._run:
+            self._run.scheduler.hold(held)
+        self._steering.step(phases.held(self._steering.state, self._phase, hold=held))
+
+    def list_again(self) -> None:
+        """List everything once more, after what is being listed at the moment."""
+        self._again = True
+        if self._walk is None:
+            self._patience.interrupt()
+
+    def counters(self) -> Mapping[str, int]:
+        """How much waits, and how far the walk is."""
+        run, waiting = self._run, self._outbox.waiting
+        return {
+            "marked": waiting(Priority.LIVE),
+            "asked": waiting(Priority.ASKED),
+            "walk_entries": run.scheduler.entries if run else 0,
+            "walk_directories": run.scheduler.directories if run else 0,
+            "walk_directories_left": waiting(Priority.SNAPSHOT),
+            "folded": self._outbox.folded,
+        }
+
+    async def run(self) -> None:
+        """Live until the stop."""
+        if self._steering.state.lifecycle is LifecycleState.OFFLINE:
+            self._steering.step([(EventType.START, None)])
+        try:
+            await while_running(self._hold_on_to_root(), self._supervise())
+        finally:
+            self._readers.close()
+        # Where no session stood to drain into, or where it broke while draining.
+        self._steering.step(phases.stopping(self._steering.state, self._why_stopped))
+        if self._steering.state.health is not HealthState.CRITICAL:
+            self._conditions.keep_only(())
+        self._steering.all_steps(phases.ended(self._steering.state))
+
+    @property
+    def _stopping(self) -> bool:
+        return bool(self._why_stopped)
+
+    @property
+    def _phase(self) -> str | None:
+        """The phase in which the pipe works while a session stands; a follower has none while it sets its watches."""
+        if self._walk is None:
+            return phases.MESSAGE
+        return phases.SNAPSHOT if self._leads else None
+
+    # Supervision
+
+    async def _supervise(self) -> None:
+        while True:
+            await asyncio.sleep(TICK)
+            self._look()
+
+    def _look(self) -> None:
+        """See whether what the pipe lives on still moves. A pipe that waits for what hangs shows no phase; it goes on by itself."""
+        if self._watching.failure is not None:
+            raise self._watching.failure
+        self._steering.look_at_saving()
+        hangs = self._readers.hanging()
+        silent = self._run is not None and self._silence.look(self._run.heard)
+        self._note(
+            HANGS, hangs, "a read of the source does not come back", "see whether the file system hangs; reading goes on when it does"
+        )
+        self._note(SILENT, silent, "fusion does not answer", "see whether fusion or the network hangs; the agent keeps trying")
+        state = self._steering.state
+        if self._serving and (hangs or silent):
+            self._steering.step(phases.lost(state, "a read of the source hangs" if hangs else "fusion does not answer"))
+        elif self._serving and state.lifecycle is LifecycleState.RECOVERING:
+            self._steering.all_steps(phases.connected(state, self._phase, held=self._held))
+        elif self._lost_at is not None and asyncio.get_running_loop().time() - self._lost_at > self._options.critical_after:
+            self._lost_at = None
+            self._steering.step(phases.fault(state, "the session has been lost for too long"))
+
+    def _note(self, kind: str, stands: bool, message: str, remedy: str) -> None:
+        if stands:
+            self._conditions.add(kind, message, remedy)
+        else:
+            self._conditions.clear(kind)
+
+    # The root
+
+    async def _hold_on_to_root(self) -> None:
+        while not self._stopping:
+            try:
+                await self._hold_root_open()
+            except RootGone as error:
+                self._root_gone(error)
+                await self._patience.unless_interrupted(lambda: asyncio.sleep(ROOT_RETRY))
+
+    async def _hold_root_open(self) -> None:
+        with ExitStack() as held:
+            identity = await self._open(held)
+            self._conditions.clear(ROOT_GONE)
+            self._watching.begin(held)
+            fruitless = 0
+            while not self._stopping:
+                try:
+                    await self._serve(identity)
+                except SessionLost as error:
+                    self._lost(error)
+                # A fusion that takes sessions and breaks them at once is not asked a hundred times a second.
+                fruitless = 0 if self._acknowledged else fruitless + 1
+                await self._patience.unless_interrupted(lambda: asyncio.sleep(self._retry.pause(fruitless)))  # noqa: B023 - called at once
+
+    async def _open(self, held: ExitStack) -> Identity:
+        try:
+            identity = await self._readers.run(lambda: held.enter_context(self._source.open()))
+        except ConfigurationError as error:
+            if self._identity is None:
+                raise
+            raise RootGone(str(error)) from error
+        if self._identity not in (None, identity):
+            raise RootGone(
+                f"another file system or directory stands where the root of pipe {self._options.name} was; bring the right one back"
+            )
+        self._identity = identity
+        return identity
+
+    def _root_gone(self, error: RootGone) -> None:
+        # Its watches went with it, so everything has to be listed again.
+        self._walk, self._walked = None, False
+        self._conditions.add(ROOT_GONE, str(error), "bring the root back; what is known of it stays as it is until then")
+        log.warning("root gone: %s", error, extra={"pipe": self._steering.machine.id})
+        self._steering.step(phases.fault(self._steering.state, str(error)))
+
+    # Sessions
+
+    async def _serve(self, identity: Identity) -> None:
+        async with AsyncExitStack() as stack:
+            hello = hello_of(self._options, self._number, self._source, identity, self._session_id, self._acknowledged)
+
+            async def open_session() -> Session:
+                try:
+                    return await stack.enter_async_context(self._sender.session(hello))
+                except Refused as refused:
+                    # Of an earlier life of this pipe: fusion has not seen its end yet.
+                    if refused.code == _TWICE and self._number:
+                        raise SessionLost(str(refused)) from refused
+                    raise
+
+            session = await self._patience.unless_interrupted(lambda: self._retry.until_done(open_session, self._lost))
+            if session is not None:
+                await self._use(session)
+
+    async def _use(self, session: Session) -> None:
+        welcome = session.welcome
+        # Measured anew in each session: a fusion that was started again has the same clock, but not to the millisecond.
+        self._offset = Offset()
+        run = SessionRun(session, self._source, self._outbox, self._readers, self._watching, self._offset, self._options.parallel)
+        run.scheduler.hold(self._held)
+        await run.measure()
+        self._session_id, self._acknowledged = welcome.session, 0
+        resumed = self._walk is not None and self._walk.clock == welcome.clock and not welcome.snapshot
+        if not resumed:
+            wanted = welcome.snapshot or not self._walked
+            self._walk = run.new_walk() if wanted else None
+        self._run, run.on_role = run, self._role_changed
+        self._silence.reset()
+        why = f"; snapshot wanted: {welcome.why}" if welcome.snapshot else ""
+        log.info("session with fusion as %s%s", welcome.role.value, why, extra={"pipe": self._steering.machine.id})
+        try:
+            await while_running(self._follow(run, resumed=resumed), run.serve())
+        except BaseExceptionGroup as caught:
+            raise weightiest(caught) from caught
+        finally:
+            self._acknowledged, self._run, self._serving = run.acknowledged, None, False
+
+    async def _follow(self, run: SessionRun, *, resumed: bool) -> None:
+        """Walk if that is due, then follow changes until the pipe stops; then deliver what is left."""
+        self._leads, self._serving, self._lost_at = run.role is Role.LEADER, True, None
+        self._conditions.clear(DISCONNECTED, SILENT)
+        self._steering.all_steps(phases.connected(self._steering.state, self._phase, held=self._held))
+        while not self._stopping:
+            if not self._leads and run.role is Role.LEADER:
+                self._leads, resumed, self._walk = True, False, run.new_walk()
+            if walk := self._walk:
+                await self._patience.unless_interrupted(partial(run.walk_everything, walk, mark=self._leads, resumed=resumed))
+                if not run.walk_done:
+                    continue
+                self._walk, self._walked = None, True
+                self._steering.all_steps(phases.walked(self._steering.state))
+            if self._again:
+                self._again, resumed, self._walk = False, False, run.new_walk()
+                self._steering.all_steps(phases.listing_again(self._steering.state))
+                continue
+            await self._patience.unless_interrupted(asyncio.Event().wait)
+        await self._drain(run)
+
+    def _role_changed(self, role: Role) -> None:
+        log.info("the part of this pipe is now: %s", role.value, extra={"pipe": self._steering.machine.id})
+        self._patience.interrupt()
+
+    async def _drain(self, run: SessionRun) -> None:
+        self._steering.step(phases.stopping(self._steering.state, self._why_stopped))
+        self._steering.step([(EventType.DRAIN, None)])
+        # A pipe that an operator holds reads nothing, also not at the end.
+        drained = await run.drain(0 if self._held else self._options.drain_timeout)
+        if not drained:
+            log.warning(
+                "not everything could be delivered in time; it will be read again at the next start",
+                extra={"pipe": self._steering.machine.id},
+            )
+        await run.say_goodbye("stopped", drained=drained)
+
+    def _lost(self, error: Unreachable) -> None:
+        if self._lost_at is None:
+            self._lost_at = asyncio.get_running_loop().time()
+        self._conditions.add(
+            DISCONNECTED, str(error), "start fusion, or see whether the network lets the agent reach it; the agent keeps trying"
+        )
+        if self._steering.step(phases.lost(self._steering.state, str(error))):
+            log.warning("session lost: %s", error, extra={"pipe": self._steering.machine.id})
+
+    def _woken(self) -> None:
+        if self._run:
+            self._run.wake()

@@ -1,0 +1,138 @@
+"""What makes agents look: refreshing a path, and verifying what fusion claims."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+from aiohttp import web
+from msgspec import UNSET, Struct, UnsetType
+
+from fustor_core.http.pipes import condition
+from fustor_core.http.problems import ALWAYS, Problem
+from fustor_core.paths import show
+from fustor_fusion.api import parameters, shapes
+from fustor_fusion.api.application import Route
+from fustor_fusion.api.verifying import Lookable, Verification
+from fustor_fusion.authorization import READ_VIEW
+from fustor_fusion.trust import LiveRoot, Trustworthiness, assess, combine
+from fustor_fusion.verify import Tally, statement, upper_bound
+from fustor_fusion.views import InRoot, View, Views
+
+
+class LookableRoots(Protocol):
+    """The roots that there are."""
+
+    def names(self) -> Sequence[str]: ...
+
+    def get(self, name: str) -> Lookable | None: ...
+
+
+class RefreshShape(Struct, frozen=True):
+    """What a refresh looked at, and whether something is there."""
+
+    path: str
+    recursive: bool
+    exists: bool
+    path_b64: str | UnsetType = UNSET
+
+
+class ExampleShape(Struct, frozen=True):
+    path: str
+    kind: str
+    path_b64: str | UnsetType = UNSET
+
+
+class VerifyShape(Struct, frozen=True):
+    """What verifying found. `bound`: the share of wrong claims that is not exceeded, with 95 % confidence; 0 of 0 has 1."""
+
+    path: str
+    exact: bool
+    compared: int
+    left_out: int
+    wrong: int
+    differences: dict[str, int]
+    examples: list[ExampleShape]
+    bound: float
+    statement: str
+    path_b64: str | UnsetType = UNSET
+
+
+def routes(views: Views, roots: LookableRoots) -> list[Route]:
+    """The routes that make agents look."""
+    looking = _Looking(views, roots)
+    return [
+        Route("POST", "/v1/views/{view}/refresh", looking.refresh, READ_VIEW),
+        Route("POST", "/v1/views/{view}/verify", looking.verify, READ_VIEW),
+    ]
+
+
+class _Looking:
+    """The handlers. One verification runs at a time: it reads as much as the storage bears."""
+
+    def __init__(self, views: Views, roots: LookableRoots) -> None:
+        self._views = views
+        self._roots = roots
+        self._verifying = asyncio.Lock()
+
+    async def refresh(self, request: web.Request) -> web.Response:
+        """Answers when the agents have looked."""
+        asked = parameters.refresh(request.rel_url.raw_query_string)
+        places = self._places(request.match_info["view"], asked.path)
+        for root, place in places:
+            await root.look([place.path], [place.path], recursive=asked.recursive)
+        exists = await asyncio.to_thread(lambda: any(_exists(root, place) for root, place in places))
+        path, encoded = shapes.text(asked.path)
+        return await self._answer(RefreshShape(path, asked.recursive, exists, encoded), places)
+
+    async def verify(self, request: web.Request) -> web.Response:
+        """Answers when all that was picked has been compared."""
+        asked = parameters.verify(request.rel_url.raw_query_string)
+        places = self._places(request.match_info["view"], asked.path)
+        tally = Tally()
+        async with self._verifying:
+            for root, place in places:
+                tally.add(await Verification(root, place).run(asked.sample))
+        exact = asked.sample is None
+        examples = [ExampleShape(text, kind, encoded) for path, kind in tally.examples for text, encoded in [shapes.text(path)]]
+        bound = tally.wrong / tally.compared if exact and tally.compared else upper_bound(tally.wrong, tally.compared)
+        path, encoded = shapes.text(asked.path)
+        figures = (tally.compared, tally.left_out, tally.wrong, dict(tally.kinds), examples, bound, statement(tally, exact=exact))
+        return await self._answer(VerifyShape(path, exact, *figures, encoded), places)
+
+    def _places(self, name: str, path: bytes) -> list[tuple[Lookable, InRoot]]:
+        """The roots at or below a path of the view, each with the place in it. Raises Problem."""
+        view = self._views.get(name, self._roots.names())
+        if view is None:
+            raise Problem(404, "no-such-view", f"there is no view {name!r}; there are {', '.join(self._views.names())}")
+        found = [(root, place) for place in _in_roots(view, path) if (root := self._roots.get(place.mount.root)) is not None]
+        if not found:
+            raise Problem(404, "no-such-path", f"the view {name} has no root at or below {show(path)}")
+        return found
+
+    async def _answer(self, data: Struct, places: Sequence[tuple[Lookable, InRoot]]) -> web.Response:
+        trust = combine(await asyncio.to_thread(_trust, [(root, place, root.live(), root.to_wall(0)) for root, place in places]))
+        as_of = None if trust.as_of is None else shapes.wall(trust.as_of)
+        meta = shapes.Meta(as_of, trust.complete, [condition(each) for each in trust.conditions], None)
+        return web.Response(body=shapes.encode({"data": data, "meta": meta}), headers={"Content-Type": "application/json", **ALWAYS})
+
+
+def _in_roots(view: View, path: bytes) -> list[InRoot]:
+    """The path in each root that it lies in or above."""
+    place = view.resolve(path)
+    if place is None:
+        return []
+    return [place] if isinstance(place, InRoot) else [InRoot(mount, b"") for mount in view.below(place.place)]
+
+
+def _exists(root: Lookable, place: InRoot) -> bool:
+    with root.store.reading() as reading:
+        return reading.find(place.path) is not None
+
+
+def _trust(places: Sequence[tuple[Lookable, InRoot, LiveRoot, int]]) -> list[tuple[str, Trustworthiness]]:
+    parts = []
+    for root, place, live, epoch in places:
+        with root.store.reading() as reading:
+            trust = assess(place.path, reading.trust(place.path), reading.record(), live, epoch.__add__)
+            parts.append((place.mount.root, trust))
+    return parts

@@ -1,0 +1,57 @@
+"""Steering pipes through fusion: each verb travels to the agent whose pipe it is, and is accepted when the agent has recorded it."""
+
+from typing import Final, Protocol
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from fustor_core.clock import wall
+from fustor_core.errors import Unreachable
+from fustor_core.http import acting
+from fustor_core.http import pipes as pipe_shapes
+from fustor_core.http.problems import ALWAYS, Problem
+from fustor_core.wire import Done, Verb
+from fustor_fusion.api import shapes
+from fustor_fusion.api.application import Route
+from fustor_fusion.api.ports import Pipes
+from fustor_fusion.authorization import OPERATE
+
+_ACCEPTED: Final = 202
+
+
+class Commands(Protocol):
+    """The way to the agents."""
+
+    async def command(self, agent: str, pipe: str, verb: Verb, *, reason: str, after_halt: bool) -> Done:
+        """What the agent answers. Raises Unreachable where it is away."""
+
+
+def routes(pipes: Pipes, commands: Commands) -> list[Route]:
+    """`POST /v1/pipes/{id}/VERB`, one for each verb."""
+
+    def taking(verb: Verb) -> Handler:
+        async def take(request: web.Request) -> web.Response:
+            return await _take(pipes, commands, request.match_info["id"], acting.parse(verb, request.rel_url.raw_query_string))
+
+        return take
+
+    return [Route("POST", f"/v1/pipes/{{id}}/{verb.value}", taking(verb), OPERATE) for verb in acting.VERBS]
+
+
+async def _take(pipes: Pipes, commands: Commands, pipe: str, act: acting.Act) -> web.Response:
+    view = pipes.get(pipe)
+    if view is None:
+        known = ", ".join(each.id for each in pipes.all()) or "none yet"
+        raise Problem(404, "no-such-pipe", f"there is no pipe {pipe!r} (the form is AGENT:PIPE); there are {known}")
+    if view.side == "fusion":
+        raise acting.not_possible(f"{pipe} is fusion's own pipe: it starts and stops with its process", ())
+    agent, _, name = pipe.partition(":")
+    try:
+        done = await commands.command(agent, name, act.verb, reason=act.reason, after_halt=act.after_halt)
+    except Unreachable as error:
+        raise acting.refusal("agent-away", str(error)) from error
+    if done.problem:
+        raise acting.refusal(done.code, done.problem, done.allowed)
+    # The agent has told of itself before it answered, so this is the pipe with what is wanted of it.
+    shown = pipe_shapes.pipe(pipes.get(pipe) or view)
+    return web.Response(status=_ACCEPTED, body=shapes.own(shown, wall()), headers={"Content-Type": "application/json", **ALWAYS})

@@ -1,0 +1,91 @@
+"""What the commands of `fustor pipe` do, and how their answers look."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from fustor_core.cli import print_error
+from fustor_core.errors import FustorError
+from fustor_core.printable import one_line
+from fustor_fusion.commands import json_lines
+from fustor_fusion.commands.asking import Asking, asking
+from fustor_fusion.commands.lamps import details
+from fustor_fusion.commands.options import Connection
+from fustor_fusion.lamp import lamp
+from fustor_fusion.replies import HistoryRow, Pipe
+
+_GAP: Final = "  "
+
+
+async def show_all(connection: Connection, *, as_json: bool) -> int:
+    """A table of all pipes."""
+    async with asking(replace(connection, verbose=False), local_paths=False) as run:
+        pipes = await run.client.pipes()
+        if as_json:
+            run.output.write(json_lines.document(pipes, run.trust.meta))
+        else:
+            _write(run, _table(pipes))
+    return run.code
+
+
+async def show_one(connection: Connection, pipe: str, *, as_json: bool) -> int:
+    """All about one pipe."""
+    async with asking(replace(connection, verbose=False), local_paths=False) as run:
+        found = await run.client.pipe(pipe)
+        if as_json:
+            run.output.write(json_lines.document(found, run.trust.meta))
+        else:
+            _write(run, [f"{found.id}{_GAP}{lamp(found)}", *(f"    {line}" for line in details(found))])
+    return run.code
+
+
+async def show_history(connection: Connection, pipe: str, last: int, *, as_json: bool) -> int:
+    """The last steps of a pipe."""
+    async with asking(replace(connection, verbose=False), local_paths=False) as run:
+        rows = (await run.client.history(pipe))[-last:]
+        if as_json:
+            run.output.write(json_lines.document(rows, run.trust.meta))
+        else:
+            _write(run, _aligned([("VERSION", "AT", "STATE", "EVENTS", "REASON"), *map(_row, rows)]))
+    return run.code
+
+
+async def steer(connection: Connection, pipe: str | None, verb: str, *, reason: str, after_halt: bool, as_json: bool) -> int:
+    """Say `verb` to one pipe, or to every pipe of every agent: each is asked, and each that does not do it is named."""
+    async with asking(replace(connection, verbose=False), local_paths=False) as run:
+        targets = [pipe] if pipe else [each.id for each in await run.client.pipes() if each.side == "agent"]
+        accepted: list[Pipe] = []
+        for target in targets:
+            try:
+                accepted.append(await run.client.steer(target, verb, reason=reason, after_halt=after_halt))
+            except FustorError as error:
+                if pipe:
+                    raise
+                print_error(f"{target}: {error}")
+                run.code = max(run.code, error.exit_code)
+        if as_json:
+            run.output.write(json_lines.document(accepted[0] if pipe else accepted, run.trust.meta))
+        else:
+            _write(run, [f"{each.id}{_GAP}should be {each.desired} ({lamp(each)} at the moment)" for each in accepted])
+    return run.code
+
+
+def _table(pipes: Sequence[Pipe]) -> list[str]:
+    if not pipes:
+        return ["no pipes yet: no agent has reported"]
+    rows = [(each.id, str(lamp(each)), each.pipe_state, each.health, each.desired, each.since) for each in pipes]
+    return _aligned([("PIPE", "DOES", "STATE", "HEALTH", "SHOULD BE", "SINCE"), *rows])
+
+
+def _row(row: HistoryRow) -> tuple[str, ...]:
+    return str(row.version), row.at, row.pipe_state, ",".join(row.events) or "-", row.reason
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    clean = [tuple(map(one_line, row)) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*clean, strict=True)]
+    return [_GAP.join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in clean]
+
+
+def _write(run: Asking, lines: Sequence[str]) -> None:
+    run.output.write("".join(f"{one_line(line)}\n" for line in lines).encode("utf-8", "surrogateescape"))

