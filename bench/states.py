@@ -127,8 +127,7 @@ def _python_statemachine(payload: bool) -> Pair:
         task_complete = running.to(ready, cond="may_work")
         task_pause = running.to(paused, cond="may_work") | paused.to(ready, cond="may_work")
 
-        def may_work(self) -> bool:
-            return layers.may_work()
+        may_work = staticmethod(layers.may_work)
 
         def after_transition(self, phase: str | None = None, reason: str | None = None) -> None:
             layers.note(phase=phase, reason=reason)

@@ -1,6 +1,7 @@
 """Takes what a source notices into the outbox, whether a session stands or not."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 
@@ -9,7 +10,11 @@ from fustor_agent.sources import Source, Watchable
 from fustor_core.clock import boottime
 from fustor_core.conditions import Conditions
 
+log = logging.getLogger(__name__)
+
 OVERFLOWED = "events-overflowed"
+_DROPPED = "the kernel dropped change events because its queue was full; the whole root is being listed again"
+_LARGER_QUEUE = "if this comes often: sysctl fs.inotify.max_queued_events=131072"
 UNWATCHED_EVERY = 30_000_000_000
 """Nanoseconds between listings of directories that cannot be watched."""
 
@@ -64,11 +69,8 @@ class Watching:
         self._outbox.mark(noticed.paths, since)
         if noticed.overflowed:
             self._overflowed = True
-            self._conditions.add(
-                OVERFLOWED,
-                "the kernel dropped change events because its queue was full; the whole root is being listed again",
-                "if this comes often: sysctl fs.inotify.max_queued_events=131072",
-            )
+            self._conditions.add(OVERFLOWED, _DROPPED, _LARGER_QUEUE)
+            log.warning("%s; %s", _DROPPED, _LARGER_QUEUE, extra={"path": self._source.place})
         if noticed.trees:
             self._outbox.ask(noticed.trees, recursive=True, since=since)
         self._note_conditions(self._source)

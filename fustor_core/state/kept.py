@@ -92,6 +92,8 @@ class StateMachine(Machine):
         taken while the store is asked are taken again on top. Raises `RestoreError` where the record is truncated, illegal or of an
         unknown schema: the machine is as it was, and what it saves next replaces the record. May take as long as the store does.
         """
+        if mode not in ("exact", INTERRUPTED):
+            raise ValueError(f"a mode is exact or interrupted, not {mode!r}")
         saver = self._kept()
         with saver.writing:
             stood = self._snapshot

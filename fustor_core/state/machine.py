@@ -148,19 +148,18 @@ class Machine:
             raise LockedError(self._node.state, None, f"{layer} is locked by {lock}")
 
     def _submit(self, request: Request | Unreadable) -> Transition | Rejection:
-        stood = self._snapshot
+        saver, notices = self._saver, self._notices
         if isinstance(request, Unreadable):
-            return self._reject(
-                Refused(node_of(stood.state), request.event, Refusal(InvalidPayloadError, request.why)), request.events, stood
-            )
-        if self._notices.telling and self._notices.too_deep and not _urgent(request):
+            refused = Refused(self._node, request.event, Refusal(InvalidPayloadError, request.why))
+            return self._reject(refused, request.events, self._snapshot)
+        if notices.telling and notices.too_deep and not _urgent(request):
             why = f"a listener has answered {DEPTH} notices in a row with an event"
-            refused = Refused(node_of(stood.state), request.orders[-1].event, Refusal(InvalidTransitionError, why))
-            return self._reject(refused, request.events, stood)
-        saver = self._saver
+            refused = Refused(self._node, request.orders[-1].event, Refusal(InvalidTransitionError, why))
+            return self._reject(refused, request.events, self._snapshot)
         if saver is not None and saver.required and not _urgent(request):
             return self._submit_saved(saver, request)
-        self._take_lock()
+        if not self._lock.acquire(blocking=False):
+            self._take_lock()
         try:
             stood = self._snapshot
             planned = plan(self._node, request.orders, self._guards)
@@ -169,7 +168,10 @@ class Machine:
             self._lock.release()
         if isinstance(outcome, Refused):
             return self._reject(outcome, request.events, stood)
-        self._tell()
+        if saver is not None:
+            saver.wake()
+        if notices.heard:
+            notices.deliver()
         return outcome
 
     def _submit_saved(self, saver: Saver, request: Request) -> Transition | Rejection:

@@ -93,7 +93,8 @@ def test_a_pause_is_held_over_sigkill_of_the_agent(live: System) -> None:
     eventually(lambda: pipe_of(live, live.agent_port)["pipe_state"] == "PAUSED")
     wait_state(live, "PAUSED")
     assert pipe_of(live)["desired"] == "paused"
-    assert live.states()[-5:] == ["PAUSED", "STOPPED", "INITIALIZING", "RUNNING", "PAUSED"]
+    # The last steps before the kill may be missing: a pipe is saved behind.
+    assert live.states()[-4:] == ["STOPPED", "INITIALIZING", "RUNNING", "PAUSED"]
     interrupted = live.get(f"/v1/pipes/{live.pipe}/history")["data"][-4]
     assert (interrupted["reason"], interrupted["events"]) == ("interrupted", [])
     act(live, "resume")
