@@ -54,11 +54,11 @@ class _Connection(Generic[Out, In, Hi]):
 
     async def send(self, frame: Out) -> None:
         data = encode(frame)
-        with _translating(self._target):
+        with _standing(self._target):
             await self._socket.send_bytes(data, compress=15 if self._compress and len(data) > _WORTH_COMPRESSING else None)
 
     async def receive(self) -> In:
-        with _translating(self._target):
+        with _standing(self._target):
             message = await self._socket.receive()
         if message.type is not aiohttp.WSMsgType.BINARY:
             raise SessionLost(f"fusion at {self._target} closed the connection{_said(self._socket, message)}")
@@ -130,7 +130,7 @@ class WebSocketSender:
                 pass
 
     async def _connect(self, path: str) -> aiohttp.ClientWebSocketResponse:
-        with _translating(self._url):
+        with _reaching(self._url):
             async with asyncio.timeout(HANDSHAKE):
                 socket = await self._http.ws_connect(
                     self._url + path,
@@ -149,21 +149,32 @@ class WebSocketSender:
 
 
 @contextmanager
-def _translating(target: str) -> Iterator[None]:
+def _reaching(target: str) -> Iterator[None]:
+    """Errors of connecting: nothing stands yet, and attempts are counted."""
     try:
         yield
     except aiohttp.WSServerHandshakeError as error:
         raise _handshake_failed(target, error) from error
-    except (aiohttp.ClientConnectorError, OSError) as error:
-        if isinstance(error, aiohttp.ClientConnectorError):
-            reason = error.os_error.strerror or str(error.os_error)
-        else:
-            reason = error.strerror or type(error).__name__
-        raise Unreachable(f"cannot reach fusion at {target}: {reason}") from error
     except TimeoutError:
         raise Unreachable(f"fusion at {target} did not answer within {HANDSHAKE:.0f} s") from None
-    except aiohttp.ClientError as error:
-        raise SessionLost(f"the connection to fusion at {target} broke: {str(error) or type(error).__name__}") from error
+    except (aiohttp.ClientError, OSError) as error:
+        raise Unreachable(f"cannot reach fusion at {target}: {_reason(error)}") from error
+
+
+@contextmanager
+def _standing(target: str) -> Iterator[None]:
+    """Errors of a connection that stood: it is lost, however that shows."""
+    try:
+        yield
+    except (aiohttp.ClientError, OSError) as error:
+        raise SessionLost(f"the connection to fusion at {target} broke: {_reason(error)}") from error
+
+
+def _reason(error: aiohttp.ClientError | OSError) -> str:
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return error.os_error.strerror or str(error.os_error)
+    told = error.strerror if isinstance(error, OSError) else str(error)
+    return told or type(error).__name__
 
 
 def _handshake_failed(target: str, error: aiohttp.WSServerHandshakeError) -> Exception:
