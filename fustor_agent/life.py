@@ -16,12 +16,13 @@ from fustor_agent.retry import Retry
 from fustor_agent.senders import Sender, Session
 from fustor_agent.session import SessionRun, Walk
 from fustor_agent.sources import Source
+from fustor_agent.standstill import SILENT, Standstill
 from fustor_agent.watching import Watching
 from fustor_core.clock import Offset
 from fustor_core.errors import ConfigurationError, Refused, RootGone, SessionLost, Unreachable
 from fustor_core.state import EventType, HealthState, LifecycleState
 from fustor_core.steering import Steering
-from fustor_core.supervision import TICK, Stillness, weightiest, while_running
+from fustor_core.supervision import TICK, weightiest, while_running
 from fustor_core.wire import Identity, Role
 
 log = logging.getLogger(__name__)
@@ -30,8 +31,6 @@ ROOT_RETRY: Final = 2.0
 """Seconds between looks for a root that is gone."""
 DISCONNECTED: Final = "disconnected"
 ROOT_GONE: Final = "root-gone"
-HANGS: Final = "source-hangs"
-SILENT: Final = "fusion-silent"
 _TWICE: Final = "agent-twice"
 
 
@@ -55,11 +54,11 @@ class Life:
         self._outbox = Outbox()
         self._watching = Watching(source, self._outbox, steering.conditions, self._woken)
         self._readers = Readers(f"read-{options.name}")
+        self._standstill = Standstill(self._readers, steering.conditions)
         self._offset = Offset()
         self._identity: Identity | None = None
         self._run: SessionRun | None = None
         self._serving = False
-        self._silence = Stillness()
         self._session_id = ""
         self._acknowledged = 0
         self._walk: Walk | None = None
@@ -139,26 +138,14 @@ class Life:
         if self._watching.failure is not None:
             raise self._watching.failure
         self._steering.look_at_saving()
-        hangs = self._readers.hanging()
-        silent = self._run is not None and self._silence.look(self._run.heard)
-        self._note(
-            HANGS, hangs, "a read of the source does not come back", "see whether the file system hangs; reading goes on when it does"
-        )
-        self._note(SILENT, silent, "fusion does not answer", "see whether fusion or the network hangs; the agent keeps trying")
-        state = self._steering.state
-        if self._serving and (hangs or silent):
-            self._steering.step(phases.lost(state, "a read of the source hangs" if hangs else "fusion does not answer"))
+        stands_still, state = self._standstill.look(self._run), self._steering.state
+        if self._serving and stands_still:
+            self._steering.step(phases.lost(state, stands_still))
         elif self._serving and state.lifecycle is LifecycleState.RECOVERING:
             self._steering.all_steps(phases.connected(state, self._phase, held=self._held))
         elif self._lost_at is not None and asyncio.get_running_loop().time() - self._lost_at > self._options.critical_after:
             self._lost_at = None
             self._steering.step(phases.fault(state, "the session has been lost for too long"))
-
-    def _note(self, kind: str, stands: bool, message: str, remedy: str) -> None:
-        if stands:
-            self._conditions.add(kind, message, remedy)
-        else:
-            self._conditions.clear(kind)
 
     # The root
 
@@ -238,7 +225,7 @@ class Life:
             wanted = welcome.snapshot or not self._walked
             self._walk = run.new_walk() if wanted else None
         self._run, run.on_role = run, self._role_changed
-        self._silence.reset()
+        self._standstill.begin()
         why = f"; snapshot wanted: {welcome.why}" if welcome.snapshot else ""
         log.info("session with fusion as %s%s", welcome.role.value, why, extra={"pipe": self._steering.machine.id})
         try:

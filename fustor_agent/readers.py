@@ -4,11 +4,10 @@ import asyncio
 import itertools
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from fustor_core.supervision import Stillness
+from fustor_core.supervision import Stillness, activity
 
 T = TypeVar("T")
 
@@ -39,7 +38,7 @@ class Readers:
         """Whether a call that is waited for does not move; to be asked every `TICK`. One that reads slowly moves: its thread sleeps and
         wakes again and again."""
         # Each is looked at, also when one before it hangs: looks are counted.
-        looks = [stillness.look(_switches(thread)) for future, (thread, stillness) in self._calls.copy().items() if not future.done()]
+        looks = [stillness.look(activity(thread)) for future, (thread, stillness) in self._calls.copy().items() if not future.done()]
         return any(looks)
 
     def close(self) -> None:
@@ -74,12 +73,3 @@ class Readers:
                 future.set_result(result)
             else:
                 future.set_exception(error)
-
-
-def _switches(thread: int) -> tuple[str, ...]:
-    """How often a thread has been given the processor, and has given it back."""
-    try:
-        status = Path(f"/proc/self/task/{thread}/status").read_text("ascii", "replace")
-    except OSError:
-        return ()
-    return tuple(line for line in status.splitlines() if "ctxt_switches" in line)

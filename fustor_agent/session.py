@@ -16,7 +16,7 @@ from fustor_agent.watching import Watching
 from fustor_core.clock import Offset, Stamper, boottime
 from fustor_core.errors import SessionLost
 from fustor_core.supervision import all_running
-from fustor_core.wire import Ack, Bye, Look, NewRole, Ping, Pong, Role, Via
+from fustor_core.wire import Ack, Bye, Look, NewRole, Ping, Pong, Role, Stalled, Via
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +59,8 @@ class SessionRun:
         self._unanswered = 0
         self.heard = 0
         self.acknowledged = 0
+        self.stalled = ""
+        """Why fusion commits nothing at the moment; empty where it does."""
         self.walk_done = False
         self.on_role: Callable[[Role], None] = lambda role: None
 
@@ -70,7 +72,8 @@ class SessionRun:
         """Learn the offset to the view clock. Nothing may be stamped before."""
         for _ in range(FIRST_PINGS):
             await self._session.send(Ping(boottime(), 0))
-            answer = await self._session.receive()
+            while isinstance(answer := await self._session.receive(), Stalled):
+                self.stalled = answer.why
             if not isinstance(answer, Pong):
                 raise SessionLost(f"fusion answered a ping with {type(answer).__name__}")
             self._offset.sample(answer.sent, answer.now, boottime())
@@ -120,6 +123,8 @@ class SessionRun:
                 case Look(number=number, paths=paths, directories=directories, recursive=recursive):
                     self._outbox.answer(number, paths, directories, recursive=recursive, since=boottime())
                     self.scheduler.wake()
+                case Stalled(why=why):
+                    self.stalled = why
                 case NewRole(role=role):
                     self.role = role
                     self.on_role(role)

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
 
 from fustor_core.errors import ConfigurationError, FustorError, Refused, RootGone
@@ -112,6 +113,18 @@ class Stillness:
 
     def reset(self) -> None:
         self._seen, self._looks = None, 0
+
+
+def activity(thread: int) -> tuple[str, ...]:
+    """How often a thread of this process has been given the processor and has given it back, and for how long it had it: the same again
+    where it does nothing but wait for one and the same thing."""
+    directory = Path(f"/proc/self/task/{thread}")
+    try:
+        status = (directory / "status").read_text("ascii", "replace")
+        times = (directory / "stat").read_text("ascii", "replace").rpartition(")")[2].split()[11:13]
+    except OSError:
+        return ()
+    return (*(line for line in status.splitlines() if "ctxt_switches" in line), *times)
 
 
 class LoopWatch:

@@ -284,10 +284,16 @@ class Pong(Frame, frozen=True, array_like=True, tag=5):
     now: Stamp
 
 
+class Stalled(Frame, frozen=True, array_like=True, tag=6):
+    """Nothing is committed at the moment, and `why`; empty: something is again. Pings are answered meanwhile."""
+
+    why: str
+
+
 AgentControl = HelloAgent | States | Heartbeat | Done
 FusionControl = WelcomeAgent | HeartbeatEcho | Command | GoAway | Refuse
 AgentSession = Hello | Batch | Mark | Bye | Ping
-FusionSession = Welcome | Ack | NewRole | Look | Pong | GoAway | Refuse
+FusionSession = Welcome | Ack | NewRole | Look | Pong | Stalled | GoAway | Refuse
 
 _T = TypeVar("_T")
 _encoder = msgspec.msgpack.Encoder()

@@ -48,7 +48,7 @@ async def run(settings: FusionSettings) -> None:
         states = keeping.enter_context(state_store(settings.state, settings.data))
         pipe = FusionPipe(keeping.enter_context(kept_machine(f"{settings.id}:{PIPE}", None, states)))
         with pipe.starting():
-            fusion = await _start(stack, settings, pipe)
+            fusion = await start(stack, settings, pipe, _store_opener(settings))
         await stop.wait()
         with pipe.stopping():
             await fusion.go_away("fusion is stopping")
@@ -69,12 +69,13 @@ def views_of(settings: FusionSettings) -> Views:
     return Views({name: {root: os.fsencode(mount) for root, mount in mounts.items()} for name, mounts in settings.views.items() if mounts})
 
 
-async def _start(stack: AsyncExitStack, settings: FusionSettings, pipe: FusionPipe) -> Receiver:
+async def start(stack: AsyncExitStack, settings: FusionSettings, pipe: FusionPipe, open_store: Callable[[str], RootStore]) -> Receiver:
+    """Serve, with the stores that `open_store` opens, until the stack is closed."""
     authorizer, views = authorizer_of(settings), views_of(settings)
     feed = Feed(pipe.machine.run)
     board = Board(settings.session.heartbeat_every, feed)
     board.add_own(pipe.machine, pipe.report)
-    roots = RootRegistry(_store_opener(stack, settings), RootOptions(settings.session.window, settings.session.lease), board.progress)
+    roots = RootRegistry(open_store, RootOptions(settings.session.window, settings.session.lease), board.progress)
     stack.push_async_callback(roots.close)
     if settings.store == "sqlite":
         for name in kept_roots(settings.data / "roots"):
@@ -84,6 +85,8 @@ async def _start(stack: AsyncExitStack, settings: FusionSettings, pipe: FusionPi
 
     def problems() -> list[Condition]:
         board.look()
+        for root in roots.all():
+            root.look_at_store()
         return joined((root.name, one) for root in roots.all() for one in root.live().conditions)
 
     for work in (lambda: _keep_leaders(roots, receiver), lambda: pipe.supervise(problems)):
@@ -108,7 +111,7 @@ async def _start(stack: AsyncExitStack, settings: FusionSettings, pipe: FusionPi
     return receiver
 
 
-def _store_opener(stack: AsyncExitStack, settings: FusionSettings) -> Callable[[str], RootStore]:
+def _store_opener(settings: FusionSettings) -> Callable[[str], RootStore]:
     if settings.store == "memory":
         return lambda name: MemoryStore()
     directory = settings.data / "roots"

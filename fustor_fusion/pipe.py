@@ -2,15 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
 from fustor_core.conditions import Conditions
-from fustor_core.state import EventType, LifecycleState, StateMachine
+from fustor_core.state import Event, EventType, HealthState, LifecycleState, MachineState, OperationalState, StateMachine
 from fustor_core.steering import Steering
 from fustor_core.supervision import TICK
 from fustor_core.wire import Condition, PipeReport
+from fustor_fusion.store_watch import STALLS, STORE_AWAY
 
 log = logging.getLogger(__name__)
 
@@ -76,9 +77,7 @@ class FusionPipe:
         if self._crashed_at and asyncio.get_running_loop().time() - self._crashed_at > _SHOWN_FOR:
             self._crashed_at = 0.0
             self.conditions.clear(CRASHED)
-        # The event loop stood still: that this runs says that it goes on.
-        if self._steering.state.lifecycle is LifecycleState.RECOVERING:
-            self._steering.step([(EventType.RECOVERY_SUCCESS, None)])
+        self._steering.step(_step(self._steering.state, {one.type: one.message for one in standing}))
 
     def task_died(self, error: BaseException) -> None:
         """A task of fusion has ended by mistake, and is started again."""
@@ -93,6 +92,20 @@ class FusionPipe:
         """Called from another thread while the event loop stands still."""
         log.error("the event loop stands still")
         self.machine.try_event(EventType.FAULT_DETECTED, {"reason": "the event loop stands still"})
+
+
+def _step(state: MachineState, standing: Mapping[str, str]) -> list[Event]:
+    """What the conditions mean for the work (STATES §3): a store that fails is a fault, one that hangs is waited for."""
+    if STORE_AWAY in standing and state.health is not HealthState.CRITICAL:
+        return [(EventType.FAULT, {"reason": standing[STORE_AWAY]})]
+    if stalls := [standing[kind] for kind in STALLS if kind in standing]:
+        return [(EventType.FAULT_DETECTED, {"reason": stalls[0]})] if state.lifecycle is LifecycleState.ACTIVE else []
+    if state.lifecycle is not LifecycleState.RECOVERING:
+        return []
+    # Also where the event loop stood still, or a task ended: that somebody looks says that it goes on.
+    back: list[Event] = [(EventType.RECOVER, None)] if state.health is HealthState.CRITICAL else []
+    idle: list[Event] = [(EventType.TASK_RESET, None)] if state.operational is OperationalState.STOPPED else []
+    return [*back, (EventType.RECOVERY_SUCCESS, None), *idle]
 
 
 def joined(problems: Iterable[tuple[str, Condition]]) -> list[Condition]:

@@ -1,23 +1,19 @@
 """One root, alive: its store, its clock, its sessions, and the one thread that writes."""
 
-import logging
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from fustor_core.clock import ViewClock, wall
 from fustor_core.errors import Refused, Unreachable
-from fustor_core.wire import Condition, Hello, Role, Welcome
+from fustor_core.wire import Hello, Role, Welcome
 from fustor_fusion.api.ports import RootFacts, SourcePath
 from fustor_fusion.relooking import Relooking
 from fustor_fusion.sessions import Admission, LiveSession, Table
+from fustor_fusion.store_watch import StoreWatch
 from fustor_fusion.stores import AgentRecord, Contribution, Outcome, RootStore
 from fustor_fusion.trust import LiveRoot, Pending, Progress, Reason
 from fustor_fusion.writer import Writer
-
-log = logging.getLogger(__name__)
-
-STORE_AWAY = "store-unavailable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +42,9 @@ class Root:
         if record.watched_by:
             self.table.leader, self.table.leader_lost_at = record.watched_by, self.clock.now()
         self._away_since: int | None = None
-        self._writer = Writer(name, store, self.clock.now, self.table.lowest, self._store_problem)
+        self._store_watch = StoreWatch(name, self._tell_stalled)
+        self._writer = Writer(name, store, self.clock.now, self.table.lowest, self._store_watch.problem)
         self._relooking = Relooking(store)
-        self._problem: Condition | None = None
         self._paths: dict[str, SourcePath] = {}
         self._progress = progress
 
@@ -153,31 +149,34 @@ class Root:
     def live(self) -> LiveRoot:
         leading = self.table.leading
         if leading is None:
-            return LiveRoot(self.table.leader, False, away_since=self._away_since, conditions=self._conditions())
+            return LiveRoot(self.table.leader, False, away_since=self._away_since, conditions=self._store_watch.conditions)
         pending = [Pending(path, Reason.REFUSED, since) for path, (_, since) in leading.refused.items()]
         pending += [Pending(path, Reason.UNREAD, leading.clean_to) for path in leading.pending]
         progress = None
         if leading.snapshot_began is not None:
             progress = Progress(leading.snapshot_began, self._progress(leading.agent, self.name))
         remote_writers = leading.hello.remote_writers
-        return LiveRoot(leading.agent, True, leading.vouched_to, pending, None, progress, remote_writers, self._conditions())
+        return LiveRoot(leading.agent, True, leading.vouched_to, pending, None, progress, remote_writers, self._store_watch.conditions)
 
     def facts(self) -> RootFacts:
         leading = self.table.leading
         return RootFacts(sorted(self._agents), leading.agent if leading else None, list(self._paths.values()))
 
-    def _conditions(self) -> list[Condition]:
-        return [self._problem] if self._problem else []
+    # The store
 
-    def _store_problem(self, message: str | None) -> None:
-        if message is None:
-            log.info("the store of the root commits again", extra={"root": self.name})
-            self._problem = None
-        elif self._problem is None:
-            log.error("the store of the root cannot commit: %s", message, extra={"root": self.name})
-            self._problem = Condition(
-                STORE_AWAY, wall(), message, "make room, or see what ails the disk; nothing is acknowledged until then"
-            )
+    def look_at_store(self) -> None:
+        """See whether the store comes back with what it was asked for; to be called every `TICK`."""
+        self._store_watch.look(self._writer.hanging())
+
+    @property
+    def stalled(self) -> str:
+        """Why nothing is committed at the moment; empty where that is not so."""
+        return self._store_watch.why
+
+    def _tell_stalled(self, why: str) -> None:
+        for session in self.table.all():
+            if session.stall is not None:
+                session.stall(why)
 
 
 _TOLERANCE = 50_000_000

@@ -34,6 +34,8 @@ class LiveSession:
     snapshot_began: int | None = None
     ask: Callable[[Sequence[bytes], Sequence[bytes], bool], Awaitable[None]] | None = None
     """Has the agent read paths, and list directories (with all below, if the last argument says so); done when that is committed."""
+    stall: Callable[[str], None] | None = None
+    """Tells the agent why nothing is committed at the moment, or with an empty text that something is again."""
 
     @property
     def vouched_to(self) -> int:

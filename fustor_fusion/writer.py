@@ -4,11 +4,13 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-from fustor_core.errors import StoreUnavailable
+from fustor_core.errors import StoreDamaged, StoreUnavailable
+from fustor_core.supervision import Stillness, activity
 from fustor_fusion.stores import Contribution, Outcome, RootStore
 
 log = logging.getLogger(__name__)
@@ -41,6 +43,9 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._closing = threading.Event()
+        self._asking = 0
+        """How often the store has been asked for something; odd while it has not come back."""
+        self._stillness = Stillness()
         self._thread = threading.Thread(target=self._work, name=f"write-{name}", daemon=True)
         self._thread.start()
 
@@ -53,6 +58,16 @@ class Writer:
         """Run something on the writing thread, in its turn; StoreUnavailable if the store is at the moment."""
         result: T = await self._submit(function)
         return result
+
+    def hanging(self) -> bool:
+        """Whether what the store was asked for does not come back, or nobody asks it any more; to be asked every `TICK`. A store that is
+        slow is none that hangs: its thread works, or sleeps and wakes again and again."""
+        if not self._thread.is_alive():
+            return not self._closing.is_set()
+        if not self._asking % 2:
+            self._stillness.reset()
+            return False
+        return self._stillness.look((self._asking, activity(self._thread.native_id or 0)))
 
     async def close(self) -> None:
         """Finish what was submitted, and end the thread."""
@@ -124,7 +139,8 @@ class Writer:
         delay = 0.0
         while True:
             try:
-                outcomes = self._store.commit(together, self._now(), self._drop_to())
+                with self._asked():
+                    outcomes = self._store.commit(together, self._now(), self._drop_to())
             except StoreUnavailable as error:
                 self._tell(self._problem, str(error))
                 delay = min(delay * 2 or RETRY_FIRST, RETRY_MOST)
@@ -137,7 +153,8 @@ class Writer:
 
     def _call(self, future: _Future, function: Callable[[], Any]) -> None:
         try:
-            result = function()
+            with self._asked():
+                result = function()
         except Exception as error:  # noqa: BLE001 - handed to whoever awaits the call
             self._tell(_fail, future, error)
         else:
@@ -146,11 +163,20 @@ class Writer:
     def _purge(self) -> bool:
         """Tidy up a little while nobody waits."""
         try:
-            return self._store.purge(PURGE_AT_ONCE)
-        except StoreUnavailable as error:
+            with self._asked():
+                return self._store.purge(PURGE_AT_ONCE)
+        except (StoreUnavailable, StoreDamaged) as error:
             log.warning("removed entries could not be purged: %s", error)
             time.sleep(RETRY_FIRST)
             return False
+
+    @contextmanager
+    def _asked(self) -> Iterator[None]:
+        self._asking += 1
+        try:
+            yield
+        finally:
+            self._asking += 1
 
     def _tell(self, call: Callable[..., object], *arguments: object) -> None:
         try:

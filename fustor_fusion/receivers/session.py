@@ -10,7 +10,7 @@ from fustor_core.clock import wall
 from fustor_core.errors import Refused, SessionLost, StoreUnavailable
 from fustor_core.evidence import Evidence, Listing, Same, Unreadable, check_evidence
 from fustor_core.paths import check_path
-from fustor_core.wire import Ack, Batch, FusionSession, Look, Mark, Ping, Pong, Via
+from fustor_core.wire import Ack, Batch, FusionSession, Look, Mark, Ping, Pong, Stalled, Via
 from fustor_fusion.root import Root
 from fustor_fusion.sessions import LiveSession
 from fustor_fusion.stores import Contribution, Outcome
@@ -76,6 +76,9 @@ class SessionReceiver:
         self._asked: dict[int, asyncio.Future[None]] = {}
         self.outgoing: asyncio.Queue[FusionSession] = asyncio.Queue()
         session.ask = self.ask
+        session.stall = self.stall
+        if root.stalled:
+            self.stall(root.stalled)
         self._most = root.window + 2
 
     async def take(self, frame: Batch | Mark | Ping) -> Pong | None:
@@ -144,9 +147,13 @@ class SessionReceiver:
         self.outgoing.put_nowait(Look(self._looks, list(paths), list(directories), recursive))
         return answered
 
+    def stall(self, why: str) -> None:
+        """Tell the agent why nothing is committed at the moment; empty where something is again."""
+        self.outgoing.put_nowait(Stalled(why))
+
     def end(self) -> None:
         """The session has ended: nothing that was asked in it will be answered."""
-        self.session.ask = None
+        self.session.ask = self.session.stall = None
         for answered in self._asked.values():
             if not answered.done():
                 answered.set_exception(SessionLost(f"the session with agent {self.session.agent} has ended"))

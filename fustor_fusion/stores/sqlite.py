@@ -23,6 +23,8 @@ from fustor_fusion.stores.sqlite_tree import CACHED_DIRECTORIES, SqliteTree
 logger = logging.getLogger(__name__)
 
 BUSY_SECONDS = 5.0
+WRITER_BUSY_SECONDS = 1.0
+"""How long a commit waits for another program that has locked the file: then it is said, and tried again."""
 WRITER_CACHE_KIB = 32 * 1024
 READER_CACHE_KIB = 4 * 1024
 IDLE_READERS = 4
@@ -85,6 +87,7 @@ class SqliteStore:
             self._connection.execute(f"PRAGMA cache_size=-{WRITER_CACHE_KIB}")
             self._connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
             self._connection.execute("PRAGMA journal_size_limit=67108864")
+            self._connection.execute(f"PRAGMA busy_timeout={int(WRITER_BUSY_SECONDS * 1000)}")
             self._connection.execute("UPDATE meta SET clean = 0")
             self._tree = SqliteTree(self._connection, self._cached_directories)
             self._ledger = self._load()

@@ -1,113 +1,28 @@
-"""Faults inside an agent: a source that raises or hangs, a task that is killed, an event loop that stands still. The fusion is real, and so
-are files, threads and connections; only the source has a place where a fault can be put in."""
+"""Faults inside an agent: a source that raises or hangs, a task that is killed, an event loop that stands still."""
 
 import asyncio
 import random
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
-from fustor_agent.greeting import PipeOptions
-from fustor_agent.intent import Intents
-from fustor_agent.life import Life
-from fustor_agent.pipe import AgentPipe
-from fustor_agent.retry import Retry
-from fustor_agent.senders.websocket import WebSocketSender
-from fustor_agent.sources import Look, Noticed, Stamps
-from fustor_agent.sources.fs import FsSource
-from fustor_core.state import HealthState, StateMachine
-from fustor_core.steering import Steering
-from fustor_core.supervision import LoopWatch, kept
+from fustor_core.state import HealthState
+from fustor_core.supervision import LoopWatch
 from fustor_core.wire import Verb
-from tests.e2e.system import KEY, System
-
-MESSAGE = "RUNNING | MESSAGE_SYNC"
-RECONNECTING = "RUNNING | RECONNECTING"
-
-
-class FaultySource(FsSource):
-    """A real file tree, with a fault at the next reading or noticing if one is set."""
-
-    fault: Callable[[], object] | None = None
-    notice_fault: Callable[[], object] | None = None
-
-    def list(self, path: bytes, stamps: Stamps) -> Look:
-        self._fail()
-        return super().list(path, stamps)
-
-    def check(self, paths: Sequence[bytes], stamps: Stamps) -> Look:
-        self._fail()
-        return super().check(paths, stamps)
-
-    def notice(self) -> Noticed:
-        if self.notice_fault:
-            self.notice_fault()
-        return super().notice()
-
-    def _fail(self) -> None:
-        if self.fault:
-            self.fault()
-
-
-class Pipe:
-    """A pipe of this process, run as the agent runs it."""
-
-    def __init__(self, system: System, http: aiohttp.ClientSession, name: str, attempts: int | None = None) -> None:
-        self.root = Path(system.directory) / name
-        self.root.mkdir(exist_ok=True)
-        (self.root / "f").write_bytes(b"x")
-        self.source = FaultySource(self.root, exclude=(), own=[], cross_mounts=False, staleness=0.0)
-        retry = Retry(0.05, 0.2, attempts)
-        options = PipeOptions("here", "boot", f"run-{time.monotonic_ns()}", name, name, 4, 5.0, 60.0)
-        sender = WebSocketSender(http, system.url, KEY)
-
-        def make_life(steering: Steering, number: int, held: bool) -> Life:
-            return Life(options, number, self.source, sender, retry, steering, held=held)
-
-        self.machine = StateMachine(f"here:{name}", run=options.run)
-        intents = Intents(Path(system.directory) / f"{name}.json")
-        self.pipe = AgentPipe(name, name, self.machine, intents, make_life, retry)
-
-    def shows(self) -> str:
-        return str(self.machine.snapshot.pipe_state)
-
-    def kinds(self) -> list[str]:
-        return [condition.type for condition in self.pipe.conditions.all()]
-
-    def touch(self) -> None:
-        (self.root / f"touched-{time.monotonic_ns()}").write_bytes(b"x")
-
-    async def until(self, *states: str, within: float = 10.0) -> float:
-        """Wait until one of the states is shown; for how long, in seconds."""
-        began = time.monotonic()
-        while self.shows() not in states:
-            assert time.monotonic() - began < within, (self.shows(), states, self.kinds())
-            await asyncio.sleep(0.01)
-        return time.monotonic() - began
+from tests.e2e.inside import MESSAGE, RECONNECTING, Pipe, running
+from tests.e2e.system import System
 
 
 @asynccontextmanager
-async def running(system: System, *names: str, attempts: int | None = None) -> AsyncIterator[list[Pipe]]:
-    """Pipes that follow, until the block ends."""
+async def here(system: System, *names: str, attempts: int | None = None) -> AsyncIterator[list[Pipe]]:
+    """Pipes of this process that follow, with a fusion in a process of its own."""
     await asyncio.to_thread(system.start_fusion)
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as http:
-        pipes = [Pipe(system, http, name, attempts) for name in names]
-        tasks = [asyncio.create_task(kept(each.pipe.run, each.pipe.died, lambda e=each: not e.pipe.ending)) for each in pipes]  # type: ignore[misc]  # mypy knows no default of a lambda
-        try:
-            for each in pipes:
-                await each.until(MESSAGE)
-            yield pipes
-        finally:
-            for each in pipes:
-                each.source.fault = each.source.notice_fault = None
-                each.pipe.end("the test ends")
-            await asyncio.wait(tasks, timeout=10)
+    async with running(system.directory, system.url, *names, attempts=attempts) as pipes:
+        yield pipes
 
 
 def boom() -> None:
@@ -116,7 +31,7 @@ def boom() -> None:
 
 @pytest.mark.parametrize("where", ["fault", "notice_fault"])
 async def test_a_source_that_raises_moves_its_own_pipe_and_no_other(system: System, where: str) -> None:
-    async with running(system, "one", "two") as (one, two):
+    async with here(system, "one", "two") as (one, two):
         setattr(one.source, where, boom)
         one.touch()
         assert await one.until(RECONNECTING) < 2
@@ -137,7 +52,7 @@ def wait_crashes(pipe: Pipe, count: int) -> None:
 
 
 async def test_a_source_that_hangs_shows_no_phase_until_it_goes_on(system: System) -> None:
-    async with running(system, "one", "two") as (one, two):
+    async with here(system, "one", "two") as (one, two):
         goes_on = threading.Event()
         one.source.fault = lambda: goes_on.wait(30)
         one.touch()
@@ -151,7 +66,7 @@ async def test_a_source_that_hangs_shows_no_phase_until_it_goes_on(system: Syste
 
 
 async def test_a_slow_source_is_no_hanging_one(system: System) -> None:
-    async with running(system, "one") as (one,):
+    async with here(system, "one") as (one,):
 
         def slow() -> None:
             for _ in range(200):
@@ -165,7 +80,7 @@ async def test_a_slow_source_is_no_hanging_one(system: System) -> None:
 
 
 async def test_crashes_that_do_not_end_use_the_retries_up(system: System) -> None:
-    async with running(system, "one", attempts=3) as (one,):
+    async with here(system, "one", attempts=3) as (one,):
         one.source.fault = boom
         one.touch()
         await one.until("ERROR")
@@ -176,7 +91,7 @@ async def test_crashes_that_do_not_end_use_the_retries_up(system: System) -> Non
 
 
 async def test_an_event_loop_that_stands_still_is_seen_from_outside_of_it(system: System) -> None:
-    async with running(system, "one") as (one,):
+    async with here(system, "one") as (one,):
         seen: list[str] = []
 
         def look() -> None:
@@ -193,7 +108,7 @@ async def test_an_event_loop_that_stands_still_is_seen_from_outside_of_it(system
 
 
 async def test_whichever_task_is_killed_the_pipe_shows_no_phase_and_comes_back(system: System) -> None:
-    async with running(system, "one") as (one,):
+    async with here(system, "one") as (one,):
         dice = random.Random(1)
         for _ in range(40):
             await one.until(MESSAGE)

@@ -16,6 +16,7 @@ from tests.e2e.system import System, free_port
 from tests.polling import eventually
 
 MESSAGE = "RUNNING | MESSAGE_SYNC"
+RECONNECTING = "RUNNING | RECONNECTING"
 START = ["INITIALIZING", "RUNNING", "RUNNING | SNAPSHOT_SYNC", MESSAGE]
 
 
@@ -155,10 +156,14 @@ def test_a_store_of_fusion_that_cannot_commit_is_a_condition_of_its_pipe(system:
     with sqlite3.connect(database, isolation_level=None) as connection:
         connection.execute("BEGIN IMMEDIATE")
         (system.root / "waits").write_bytes(b"x")
-        pipe = eventually(lambda: (data := system.get("/v1/pipes/fusion:default")["data"])["health"] == "Warning" and data, within=30)
+        pipe = eventually(lambda: (data := system.get("/v1/pipes/fusion:default")["data"])["health"] == "Critical" and data, within=30)
         assert [each["type"] for each in pipe["conditions"]] == ["store-unavailable"]
-        assert pipe["pipe_state"] == "RUNNING"
+        assert pipe["pipe_state"] == RECONNECTING
+        pipe = eventually(lambda: (data := at_the_agent(system))["pipe_state"] == RECONNECTING and data)
+        assert [each["type"] for each in pipe["conditions"]] == ["fusion-stalled"]
         connection.execute("ROLLBACK")
     connection.close()
     eventually(lambda: system.get("/v1/pipes/fusion:default")["data"]["health"] == "Healthy", within=30)
+    assert system.get("/v1/pipes/fusion:default")["data"]["pipe_state"] == "RUNNING"
     system.wait_equal()
+    eventually(lambda: at_the_agent(system)["pipe_state"] == MESSAGE)

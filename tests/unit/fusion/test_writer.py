@@ -1,17 +1,20 @@
 """The one thread that writes: together, in order, and never acknowledged before it is durable."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
 
-from fustor_core.errors import StoreUnavailable
+from fustor_core.errors import StoreDamaged, StoreUnavailable
 from fustor_core.evidence import Entry, Seen
+from fustor_core.supervision import STILL
 from fustor_core.wire import Identity, Via
 from fustor_fusion.stores import Contribution, Outcome
 from fustor_fusion.stores.memory import MemoryStore
 from fustor_fusion.writer import Writer
+from tests.polling import eventually
 
 FILE = Entry(0o100644, 1, 512, 0, 0, 1, 7, 0, 0, 0, 0)
 
@@ -23,12 +26,23 @@ class Disk(MemoryStore):
         super().__init__()
         self.full = False
         self.groups: list[int] = []
+        self.answers = threading.Event()
+        self.answers.set()
+        self.damaged = False
+        self.purged = threading.Event()
 
     def commit(self, contributions: Sequence[Contribution], now: int, drop_to: int) -> list[Outcome]:
+        self.answers.wait(60)
         if self.full:
             raise StoreUnavailable("no space left on device")
         self.groups.append(len(contributions))
         return super().commit(contributions, now, drop_to)
+
+    def purge(self, limit: int) -> bool:
+        self.purged.set()
+        if self.damaged:
+            raise StoreDamaged("it is broken")
+        return super().purge(limit)
 
 
 class Problems(list[str | None]):
@@ -99,3 +113,30 @@ async def test_an_error_reaches_who_waits_and_nobody_else() -> None:
         with pytest.raises(ZeroDivisionError):
             await writer.call(lambda: 1 // 0)
         assert await writer.commit([seen(1)]) == [Outcome()]
+
+
+async def test_a_commit_that_does_not_come_back_hangs_and_one_that_is_tried_again_does_not() -> None:
+    store, problems = Disk(), Problems()
+    async with writing(store, problems) as writer:
+        assert not any(writer.hanging() for _ in range(2 * STILL))
+        store.answers.clear()
+        commit = asyncio.create_task(writer.commit([seen(1)]))
+        await asyncio.to_thread(eventually, lambda: any(writer.hanging() for _ in range(2 * STILL)))
+        store.answers.set()
+        await commit
+        assert not any(writer.hanging() for _ in range(2 * STILL))
+        store.full = True
+        commit = asyncio.create_task(writer.commit([seen(2)]))
+        await problems.told.wait()
+        assert not any(writer.hanging() for _ in range(2 * STILL))
+        store.full = False
+        await commit
+
+
+async def test_a_store_that_breaks_while_it_tidies_up_does_not_end_the_writing() -> None:
+    store = Disk()
+    store.damaged = True
+    async with writing(store, Problems()) as writer:
+        await asyncio.to_thread(store.purged.wait, 20)
+        assert await writer.commit([seen(1)]) == [Outcome()]
+        assert not writer.hanging()

@@ -1,0 +1,194 @@
+"""Agents and a fusion inside the process of a test, with places where faults can be put in. Files, threads, connections and event loops
+are real; only the source and the store hang or raise when a test says so."""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+
+from fustor_agent.greeting import PipeOptions
+from fustor_agent.intent import Intents
+from fustor_agent.life import Life
+from fustor_agent.pipe import AgentPipe
+from fustor_agent.retry import Retry
+from fustor_agent.senders.websocket import WebSocketSender
+from fustor_agent.sources import Look, Noticed, Stamps
+from fustor_agent.sources.fs import FsSource
+from fustor_core.errors import StoreUnavailable
+from fustor_core.state import HealthState, StateMachine, StateStore
+from fustor_core.steering import Steering
+from fustor_core.supervision import kept
+from fustor_fusion.app import start
+from fustor_fusion.pipe import FusionPipe
+from fustor_fusion.settings import FusionSettings
+from fustor_fusion.stores import Contribution, Outcome
+from fustor_fusion.stores.memory import MemoryStore
+from tests.e2e.system import KEY, free_port
+
+MESSAGE = "RUNNING | MESSAGE_SYNC"
+RECONNECTING = "RUNNING | RECONNECTING"
+
+
+class FaultySource(FsSource):
+    """A real file tree, with a fault at the next reading or noticing if one is set."""
+
+    fault: Callable[[], object] | None = None
+    notice_fault: Callable[[], object] | None = None
+
+    def list(self, path: bytes, stamps: Stamps) -> Look:
+        self._fail()
+        return super().list(path, stamps)
+
+    def check(self, paths: Sequence[bytes], stamps: Stamps) -> Look:
+        self._fail()
+        return super().check(paths, stamps)
+
+    def notice(self) -> Noticed:
+        if self.notice_fault:
+            self.notice_fault()
+        return super().notice()
+
+    def _fail(self) -> None:
+        if self.fault:
+            self.fault()
+
+
+class Pipe:
+    """A pipe of this process, run as the agent runs it."""
+
+    def __init__(
+        self,
+        directory: Path,
+        url: str,
+        http: aiohttp.ClientSession,
+        name: str,
+        attempts: int | None = None,
+        states: StateStore | None = None,
+    ) -> None:
+        self.root = directory / name
+        self.root.mkdir(exist_ok=True)
+        (self.root / "f").write_bytes(b"x")
+        self.source = FaultySource(self.root, exclude=(), own=[], cross_mounts=False, staleness=0.0)
+        retry = Retry(0.05, 0.2, attempts)
+        options = PipeOptions("here", "boot", f"run-{time.monotonic_ns()}", name, name, 4, 5.0, 60.0)
+        sender = WebSocketSender(http, url, KEY)
+
+        def make_life(steering: Steering, number: int, held: bool) -> Life:
+            return Life(options, number, self.source, sender, retry, steering, held=held)
+
+        self.machine = StateMachine(f"here:{name}", run=options.run, store=states, policy="best_effort")
+        intents = Intents(directory / f"{name}.json")
+        self.pipe = AgentPipe(name, name, self.machine, intents, make_life, retry)
+
+    def shows(self) -> str:
+        return str(self.machine.snapshot.pipe_state)
+
+    def kinds(self) -> list[str]:
+        return [condition.type for condition in self.pipe.conditions.all()]
+
+    def touch(self) -> None:
+        (self.root / f"touched-{time.monotonic_ns()}").write_bytes(b"x")
+
+    async def until(self, *states: str, within: float = 10.0) -> float:
+        """Wait until one of the states is shown; for how long, in seconds."""
+        began = time.monotonic()
+        while self.shows() not in states:
+            assert time.monotonic() - began < within, (self.shows(), states, self.kinds())
+            await asyncio.sleep(0.01)
+        return time.monotonic() - began
+
+
+@asynccontextmanager
+async def running(
+    directory: Path, url: str, *names: str, attempts: int | None = None, states: StateStore | None = None
+) -> AsyncIterator[list[Pipe]]:
+    """Pipes that follow, until the block ends."""
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as http:
+        pipes = [Pipe(directory, url, http, name, attempts, states) for name in names]
+        tasks = [asyncio.create_task(kept(each.pipe.run, each.pipe.died, lambda e=each: not e.pipe.ending)) for each in pipes]  # type: ignore[misc]  # mypy knows no default of a lambda
+        try:
+            for each in pipes:
+                await each.until(MESSAGE)
+            yield pipes
+        finally:
+            for each in pipes:
+                each.source.fault = each.source.notice_fault = None
+                each.pipe.end("the test ends")
+            await asyncio.wait(tasks, timeout=10)
+            for each in pipes:
+                each.machine.close()
+
+
+class FaultyStore(MemoryStore):
+    """A real store, whose commits hang, work or fail for as long as a test likes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.goes_on = threading.Event()
+        self.goes_on.set()
+        self.full = False
+        self.busy = 0.0
+        """Seconds that the next commit works for."""
+
+    def commit(self, contributions: Sequence[Contribution], now: int, drop_to: int) -> list[Outcome]:
+        self.goes_on.wait(60)
+        began, busy = time.monotonic(), self.busy
+        while time.monotonic() - began < busy:
+            sum(range(1000))
+        self.busy = 0.0
+        if self.full:
+            raise StoreUnavailable("no space left on device")
+        return super().commit(contributions, now, drop_to)
+
+
+class Fusion:
+    """A fusion of this process."""
+
+    def __init__(self, directory: Path) -> None:
+        self.store = FaultyStore()
+        self.machine = StateMachine("fusion:default")
+        self.pipe = FusionPipe(self.machine)
+        listen = {"port": free_port()}
+        self.settings = FusionSettings.model_validate(
+            {"listen": listen, "data": directory / "fusion", "open": True, "store": "memory", "state": {"store": "memory"}}
+        )
+        self.url = f"http://127.0.0.1:{listen['port']}"
+
+    def shows(self) -> str:
+        return str(self.machine.snapshot.pipe_state)
+
+    def health(self) -> HealthState:
+        return self.machine.snapshot.state.health
+
+    def kinds(self) -> list[str]:
+        return [condition.type for condition in self.pipe.conditions.all()]
+
+
+@asynccontextmanager
+async def fusion_here(directory: Path) -> AsyncIterator[Fusion]:
+    """A fusion that serves until the block ends; its roots are kept in one store, that may be faulty."""
+    fusion = Fusion(directory)
+    async with AsyncExitStack() as stack:
+        with fusion.pipe.starting():
+            receiver = await start(stack, fusion.settings, fusion.pipe, lambda name: fusion.store)
+        try:
+            yield fusion
+        finally:
+            fusion.store.goes_on.set()
+            fusion.store.full = False
+            with fusion.pipe.stopping():
+                await receiver.go_away("the test ends")
+                await stack.aclose()
+
+
+async def soon(condition: Callable[[], bool], within: float = 20.0) -> float:
+    """Wait, with the event loop going on, until the condition holds; for how long, in seconds."""
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < within, "it did not come to be"
+        await asyncio.sleep(0.01)
+    return time.monotonic() - began
