@@ -19,7 +19,7 @@ from fustor_agent.sources import Source
 from fustor_agent.standstill import SILENT, Standstill
 from fustor_agent.watching import Watching
 from fustor_core.clock import Offset
-from fustor_core.errors import ConfigurationError, Refused, RootGone, SessionLost, Unreachable
+from fustor_core.errors import ConfigurationError, RootGone, SessionLost, Unreachable
 from fustor_core.state import EventType, HealthState, LifecycleState
 from fustor_core.steering import Steering
 from fustor_core.supervision import TICK, weightiest, while_running
@@ -31,7 +31,6 @@ ROOT_RETRY: Final = 2.0
 """Seconds between looks for a root that is gone."""
 DISCONNECTED: Final = "disconnected"
 ROOT_GONE: Final = "root-gone"
-_TWICE: Final = "agent-twice"
 
 
 class Life:
@@ -200,13 +199,7 @@ class Life:
             hello = hello_of(self._options, self._number, self._source, identity, self._session_id, self._acknowledged)
 
             async def open_session() -> Session:
-                try:
-                    return await stack.enter_async_context(self._sender.session(hello))
-                except Refused as refused:
-                    # Of an earlier life of this pipe: fusion has not seen its end yet.
-                    if refused.code == _TWICE and self._number:
-                        raise SessionLost(str(refused)) from refused
-                    raise
+                return await stack.enter_async_context(self._sender.session(hello))
 
             session = await self._patience.unless_interrupted(lambda: self._retry.until_done(open_session, self._lost))
             if session is not None:
@@ -220,9 +213,11 @@ class Life:
         run.scheduler.hold(self._held)
         await run.measure()
         self._session_id, self._acknowledged = welcome.session, 0
-        resumed = self._walk is not None and self._walk.clock == welcome.clock and not welcome.snapshot
+        # What a follower walked does not count as listed by the leader that it has become.
+        onwards = self._walk is not None and self._walk.clock == welcome.clock and (self._walk.leads or run.role is not Role.LEADER)
+        resumed = onwards and not welcome.snapshot
         if not resumed:
-            wanted = welcome.snapshot or not self._walked
+            wanted = welcome.snapshot or not self._walked or self._walk is not None
             self._walk = run.new_walk() if wanted else None
         self._run, run.on_role = run, self._role_changed
         self._standstill.begin()

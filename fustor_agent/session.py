@@ -16,15 +16,10 @@ from fustor_agent.watching import Watching
 from fustor_core.clock import Offset, Stamper, boottime
 from fustor_core.errors import SessionLost
 from fustor_core.supervision import all_running
-from fustor_core.wire import Ack, Bye, Look, NewRole, Ping, Pong, Role, Stalled, Via
+from fustor_core.wire import PULSE, SILENT_PULSES, Ack, Bye, Look, NewRole, Ping, Pong, Role, Stalled, Via
 
 log = logging.getLogger(__name__)
 
-PULSE = 0.5
-"""Seconds between pings."""
-SILENT_PULSES = 10
-"""A fusion that lets so many pings pass without a frame is lost. Pulses are counted, and not seconds: while this process is stopped, none
-is missed."""
 FIRST_PINGS = 4
 PROGRESS = 2.0
 
@@ -32,10 +27,11 @@ PROGRESS = 2.0
 @dataclass(slots=True)
 class Walk:
     """A walk over the whole root that is not finished: it goes on in the next session. `at` is when watching had begun, on the view clock
-    `clock`."""
+    `clock`; `leads` whether the pipe led then."""
 
     at: int
     clock: str
+    leads: bool
 
 
 class SessionRun:
@@ -182,7 +178,7 @@ class SessionRun:
         """A walk that begins at this moment."""
         at = self.stamper.take()
         self.stamper.drop(at)
-        return Walk(at, self._session.welcome.clock)
+        return Walk(at, self._session.welcome.clock, self.role is Role.LEADER)
 
     async def drain(self, seconds: float) -> bool:
         """Deliver every change that is known, leaving walks; whether all of it was acknowledged in time."""

@@ -103,3 +103,12 @@ class AgentSettings(Settings):
     state: StateSettings = StateSettings()
     log: Log = Log()
     pipes: dict[Name, Pipe] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _one_pipe_a_root(self) -> "AgentSettings":
+        roots = [pipe.root for pipe in self.pipes.values()]
+        for root in roots:
+            if roots.count(root) > 1:
+                # Each would take the place of the other's session.
+                raise ValueError(f"pipes: several of them become root {root}; give each a root of its own")
+        return self

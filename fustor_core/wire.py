@@ -15,6 +15,11 @@ from fustor_core.evidence import Evidence, Natural, Stamp
 
 SUBPROTOCOL = "fustor.1"
 LARGEST_FRAME = 4 * 1024 * 1024
+PULSE = 0.5
+"""Seconds between the pings of a session, by which each side knows that the other is there."""
+SILENT_PULSES = 10
+"""A session in which so many pulses pass without a frame is lost. Pulses are counted, and not seconds: a process that is stopped misses
+none."""
 
 
 class Role(StrEnum):

@@ -15,7 +15,7 @@ from fustor_core.http.serving import listening
 from fustor_core.process import data_directory, stop_requested, tune
 from fustor_core.state_keeping import kept_machine, state_store
 from fustor_core.supervision import LoopWatch, kept
-from fustor_core.wire import Condition
+from fustor_core.wire import PULSE, Condition
 from fustor_fusion.api import events, looking, metrics, steering
 from fustor_fusion.api.application import PRINCIPAL, Parts, Route, build
 from fustor_fusion.api.ports import SessionView
@@ -89,7 +89,7 @@ async def start(stack: AsyncExitStack, settings: FusionSettings, pipe: FusionPip
             root.look_at_store()
         return joined((root.name, one) for root in roots.all() for one in root.live().conditions)
 
-    for work in (lambda: _keep_leaders(roots, receiver), lambda: pipe.supervise(problems)):
+    for work in (lambda: _keep_order(roots, receiver), lambda: pipe.supervise(problems)):
         stack.callback(asyncio.create_task(kept(work, pipe.task_died)).cancel)
     application = build(
         Parts(roots, views, board, _Sessions(roots), lambda: (True, "")),
@@ -124,13 +124,12 @@ def _may_push(request: web.Request, root: str) -> bool:
     return principal.may("push", root)
 
 
-async def _keep_leaders(roots: RootRegistry, receiver: Receiver) -> None:
-    """Let the next in line take over where a leader has been away for longer than its lease."""
+async def _keep_order(roots: RootRegistry, receiver: Receiver) -> None:
+    """End sessions that are lost, and let the next in line take over from a leader that has been away for longer than its lease."""
     while True:
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(PULSE)
         for root in roots.all():
-            if promoted := root.promote():
-                await receiver.promote(promoted)
+            receiver.keep_order(root)
 
 
 class _Sessions:

@@ -156,7 +156,9 @@ class Root:
         if leading.snapshot_began is not None:
             progress = Progress(leading.snapshot_began, self._progress(leading.agent, self.name))
         remote_writers = leading.hello.remote_writers
-        return LiveRoot(leading.agent, True, leading.vouched_to, pending, None, progress, remote_writers, self._store_watch.conditions)
+        follows = leading.watching_since is not None and leading.watching_since == self._watching_since
+        conditions = self._store_watch.conditions
+        return LiveRoot(leading.agent, True, leading.vouched_to, pending, None, progress, remote_writers, conditions, follows)
 
     def facts(self) -> RootFacts:
         leading = self.table.leading

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from fustor_core.errors import Refused
-from fustor_core.wire import Hello, Role
+from fustor_core.wire import SILENT_PULSES, Hello, Role
 from fustor_fusion.stores import AgentRecord
 
 
@@ -19,6 +19,12 @@ class LiveSession:
     since: int
     heard: int
     remote: str
+    frames: int = 0
+    """How many frames were heard. Where this stands still for long nobody is there, whatever the connection says."""
+    awaited: bool = True
+    """Whether fusion listens to it at the moment: while its store is slow, it does not, and silence means nothing."""
+    frames_counted: int = 0
+    silent_pulses: int = 0
     sequence: int = 0
     low: int = 0
     clean_to: int = 0
@@ -49,6 +55,17 @@ class LiveSession:
     @property
     def leads(self) -> bool:
         return self.role is Role.LEADER
+
+    @property
+    def lost(self) -> bool:
+        """Whether nothing was heard for so long that nobody can be there."""
+        return self.silent_pulses >= SILENT_PULSES
+
+    def pulse(self) -> None:
+        """In the time of one ping, was anything heard?"""
+        silent = self.awaited and self.frames == self.frames_counted
+        self.silent_pulses = self.silent_pulses + 1 if silent else 0
+        self.frames_counted = self.frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +99,25 @@ class Table:
         """The session of the leader; None while it is away."""
         return next((session for session in self._sessions.values() if session.leads), None)
 
+    def rival(self, hello: Hello) -> LiveSession | None:
+        """The session of another process that goes by the same id: whether that still lives has to be known before `hello` is answered."""
+        standing = self.of(hello.agent)
+        return standing if standing and standing.hello.run != hello.run else None
+
+    def pulse(self) -> list[LiveSession]:
+        """Each agent should have sent a ping since the last call; the sessions that are lost, though their connections stand.
+
+        One that hangs would else keep leadership, and hold the drop mark, for ever. Calls are counted, and not seconds: a fusion that was
+        stopped has not listened meanwhile, and nobody is lost by that.
+        """
+        for session in self._sessions.values():
+            session.pulse()
+        return [session for session in self._sessions.values() if session.lost]
+
     def admit(self, hello: Hello, record: AgentRecord | None, now: int, *, watched_by: str) -> Admission:
         """Whether, and how, an agent may have a session. Raises Refused."""
         standing = self.of(hello.agent)
-        if standing and standing.hello.run != hello.run:
+        if self.rival(hello):
             raise Refused(
                 f"an agent with the id {hello.agent} is connected already, as another process; give each agent an id of its own",
                 code="agent-twice",
@@ -130,8 +162,8 @@ class Table:
         return following
 
     def lowest(self) -> int:
-        """No session will bring evidence at or below this; 0 while nobody says so."""
-        return min((session.low for session in self._sessions.values()), default=0)
+        """No session will bring evidence at or below this; 0 while nobody says so. Called from the writing thread, too."""
+        return min((session.low for session in self.all()), default=0)
 
 
 def _wants_snapshot(hello: Hello, record: AgentRecord | None, watched_by: str) -> tuple[bool, str]:

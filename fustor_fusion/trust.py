@@ -4,7 +4,7 @@ The live facts of a root must be taken before the reading that the answer comes 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from fustor_core.paths import is_below, show
@@ -48,7 +48,8 @@ class LiveRoot:
 
     `leader` is the agent that lists the root, or was the last to; `alive` whether its session stands; `away_since` the wall-clock ns at
     which that session was lost. `clean_to` is a stamp: everything that changed before it is committed, except below `pending`; 0 if
-    nothing vouches for it. `conditions` are what the agents themselves report of the root.
+    nothing vouches for it. `conditions` are what the agents themselves report of the root. `follows`: what counts as listed in the store
+    was listed since this very leader began to watch; not so before it has begun to list, after it took over or was started anew.
     """
 
     leader: str | None = None
@@ -59,6 +60,7 @@ class LiveRoot:
     snapshot: Progress | None = None
     remote_writers: bool = False
     conditions: Sequence[Condition] = ()
+    follows: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,8 @@ def assess(path: bytes, trust: Trust, record: RootRecord, live: LiveRoot, to_wal
     from."""
     # A path that is to be read again can be gone, or a directory no longer, and then so is all below it: it counts for those too.
     pending = [each for each in live.pending if is_below(each.path, path) or is_below(path, each.path)]
+    # Of what another leader listed, and another process watched, nothing is known since.
+    trust = replace(trust, fresh=trust.fresh and live.follows)
     as_of = min((_vouched(trust, record, live), *(each.since for each in pending)))
     complete = trust.fresh and live.alive and not trust.unreadable and not pending
     conditions = [*_absence(trust, record, live, as_of, to_wall), *_staleness(trust, record, live, to_wall)]
@@ -150,9 +154,10 @@ def _staleness(trust: Trust, record: RootRecord, live: LiveRoot, to_wall: Callab
         return [Condition("never-listed", 0, "this was never listed", "wait for the agent's snapshot, or start an agent for this root")]
     if not live.alive:
         return []
-    since = f" at {format_wall(to_wall(record.watching_since))}" if record.watching_since else ""
+    watching_since = record.watching_since if live.follows else 0
+    since = f" at {format_wall(to_wall(watching_since))}" if watching_since else ""
     message = f"not everything here was listed since the agent began to watch{since}"
-    return [Condition("stale", _wall(record.watching_since, to_wall), message, "wait for the agent's snapshot or audit")]
+    return [Condition("stale", _wall(watching_since, to_wall), message, "wait for the agent's snapshot or audit")]
 
 
 def _unreadable(trust: Trust, record: RootRecord, to_wall: Callable[[int], int]) -> list[Condition]:

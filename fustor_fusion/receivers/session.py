@@ -10,7 +10,7 @@ from fustor_core.clock import wall
 from fustor_core.errors import Refused, SessionLost, StoreUnavailable
 from fustor_core.evidence import Evidence, Listing, Same, Unreadable, check_evidence
 from fustor_core.paths import check_path
-from fustor_core.wire import Ack, Batch, FusionSession, Look, Mark, Ping, Pong, Stalled, Via
+from fustor_core.wire import Ack, Batch, FusionSession, Look, Mark, NewRole, Ping, Pong, Stalled, Via
 from fustor_fusion.root import Root
 from fustor_fusion.sessions import LiveSession
 from fustor_fusion.stores import Contribution, Outcome
@@ -84,16 +84,26 @@ class SessionReceiver:
     async def take(self, frame: Batch | Mark | Ping) -> Pong | None:
         """Queue a frame for its commit. Raises Refused or MalformedInput for one that breaks the rules, and nothing of it is applied."""
         self.session.heard = wall()
+        self.session.frames += 1
         if isinstance(frame, Ping):
             self.session.clock_error = min(frame.error, 10_000_000_000)
             return Pong(frame.sent, self._root.clock.now())
         contribution = self._checked(frame)
-        while len(self._waiting) >= self._most:
-            self._room.clear()
-            await self._room.wait()
+        await self._until_there_is_room()
         self._waiting.append((frame, contribution))
         self._arrived.set()
         return None
+
+    async def _until_there_is_room(self) -> None:
+        self.session.awaited = False
+        while len(self._waiting) >= self._most:
+            self._room.clear()
+            await self._room.wait()
+        self.session.awaited = True
+
+    def tell_role(self) -> None:
+        """The part of the session has changed."""
+        self.outgoing.put_nowait(NewRole(self.session.role))
 
     def _checked(self, frame: Batch | Mark) -> Contribution | None:
         if isinstance(frame, Batch):

@@ -3,41 +3,34 @@ closed."""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
-import aiohttp
 import msgspec
 from aiohttp import web
 
-from fustor_core.errors import FustorError, MalformedInput, Refused
+from fustor_core.errors import MalformedInput, Refused
 from fustor_core.wire import (
-    LARGEST_FRAME,
-    SUBPROTOCOL,
     Batch,
     Bye,
     Done,
-    Frame,
     GoAway,
     Heartbeat,
     HeartbeatEcho,
     Hello,
     HelloAgent,
     Mark,
-    NewRole,
     Ping,
-    Refuse,
     States,
     WelcomeAgent,
     agent_control,
     agent_session,
-    decode,
-    encode,
 )
 from fustor_fusion.board import Board
 from fustor_fusion.calling import Calls
 from fustor_fusion.receivers.session import SessionReceiver
+from fustor_fusion.receivers.websocket_peer import Peer, peer_of
 from fustor_fusion.root import Root
 from fustor_fusion.sessions import LiveSession
 
@@ -46,80 +39,17 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 HELLO_WITHIN = 10.0
-REMEDIES = {
-    "malformed": "run the same version of Fustor on both sides",
-    "protocol": "run the same version of Fustor on both sides",
-    "scope-missing": "give the agent a key with that scope",
-    "agent-twice": "correct `id` in the configuration of one of them",
-    "excludes-differ": "correct `exclude` in the configuration of one of them",
-    "out-of-sequence": "nothing: the agent opens a new session",
-    "from-the-future": "nothing: the agent measures its clock again",
-}
-_AGAIN = frozenset(("out-of-sequence", "from-the-future", "superseded", "parts", "failed"))
-MOST_READ = 4 * LARGEST_FRAME
-"""A frame that is too large, but not absurdly so, is read to its end: a peer that is still sending would not hear why it is refused."""
-CLOSE_WITHIN = 2.0
-"""How long a peer has to answer a close before the connection is dropped."""
+ALIVE_WITHIN = 5.0
+"""How long a process that goes by an id has to show that it lives, where another comes by the same id."""
 
 
-class Gone(FustorError):
-    """The peer has closed the connection."""
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A session that stands: the task that serves it, and how to talk to it."""
 
-
-class Peer:
-    """A WebSocket of which each message is one frame."""
-
-    def __init__(self, socket: web.WebSocketResponse) -> None:
-        self._socket = socket
-
-    async def send(self, frame: Frame) -> None:
-        try:
-            await self._socket.send_bytes(encode(frame))
-        except (ConnectionError, aiohttp.ClientError) as error:
-            raise Gone(str(error)) from error
-
-    async def receive(self, decoder: msgspec.msgpack.Decoder[T]) -> T:
-        message = await self._socket.receive()
-        if message.type is aiohttp.WSMsgType.BINARY:
-            return decode(decoder, message.data)
-        if message.type is aiohttp.WSMsgType.TEXT:
-            raise MalformedInput("a text message, where every frame is binary")
-        if message.type is aiohttp.WSMsgType.ERROR and isinstance(message.data, aiohttp.WebSocketError):
-            raise MalformedInput(str(message.data))
-        raise Gone("the peer has closed the connection")
-
-    async def refuse(self, error: FustorError) -> None:
-        """Say why, as far as the peer still listens."""
-        code = error.code if isinstance(error, Refused) else "malformed" if isinstance(error, MalformedInput) else "failed"
-        await self.send(Refuse(code, str(error), REMEDIES.get(code, "see the log of fusion"), code in _AGAIN))
-
-
-@asynccontextmanager
-async def peer_of(request: web.Request) -> AsyncIterator[Peer]:
-    """The WebSocket of a request. A rule that the peer broke is told to it; nobody else notices."""
-    socket = web.WebSocketResponse(protocols=(SUBPROTOCOL,), max_msg_size=MOST_READ, timeout=CLOSE_WITHIN)
-    await socket.prepare(request)
-    peer = Peer(socket)
-    try:
-        if socket.ws_protocol != SUBPROTOCOL:
-            raise Refused(f"this fusion speaks {SUBPROTOCOL} only", code="protocol")
-        yield peer
-    except* Gone:
-        pass
-    except* FustorError as group:
-        error = _first(group)
-        log.warning("refused a connection: %s", error, extra={"remote": request.remote, "route": request.path})
-        with suppress(Gone):
-            await peer.refuse(error)
-    finally:
-        await socket.close()
-
-
-def _first(group: BaseExceptionGroup[FustorError]) -> FustorError:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error if isinstance(error, FustorError) else MalformedInput(str(error))
+    task: asyncio.Task[None]
+    peer: Peer
+    receiver: SessionReceiver
 
 
 class Receiver:
@@ -137,7 +67,7 @@ class Receiver:
         self._may_push = may_push
         self._board = board
         self._heartbeat_every = heartbeat_every
-        self._standing: dict[str, tuple[asyncio.Task[None], Peer]] = {}
+        self._standing: dict[str, Standing] = {}
         self._agents: dict[str, tuple[str, asyncio.Task[None], Peer]] = {}
         self._boots: dict[str, str] = {}
         self.calls = Calls()
@@ -151,15 +81,17 @@ class Receiver:
             if not self._may_push(request, hello.root):
                 raise Refused(f"this key may not push to root {hello.root}", code="scope-missing")
             root = await self._root_of(hello.root)
+            await self._settle_rivalry(root, hello)
             session, welcome, replaced = await root.open_session(hello, request.remote or "")
-            if replaced:
-                await self._end(replaced.id, "a new session of the same pipe has taken its place")
             task = asyncio.current_task()
             assert task is not None
-            self._standing[session.id] = (task, peer)
-            log.info("session with %s as %s", hello.agent, session.role.value, extra={"root": hello.root, "session": session.id})
+            # At once: the part of a session may change from here on, and the agent has to hear of it.
             receiver = SessionReceiver(root, session)
+            self._standing[session.id] = Standing(task, peer, receiver)
+            log.info("session with %s as %s", hello.agent, session.role.value, extra={"root": hello.root, "session": session.id})
             try:
+                if replaced:
+                    await self._end(replaced.id, "a new session of the same pipe has taken its place")
                 await peer.send(welcome)
                 await self._serve(peer, receiver)
             finally:
@@ -168,6 +100,22 @@ class Receiver:
                 root.end_session(session)
                 log.info("session with %s has ended", hello.agent, extra={"root": hello.root, "session": session.id})
         return web.Response()
+
+    async def _settle_rivalry(self, root: Root, hello: Hello) -> None:
+        """Where another process goes by the same id, see whether it still lives; if not, its session ends here and now.
+
+        What it sent before it died may still be on its way, so a frame from it would prove nothing.
+        """
+        rival = root.table.rival(hello)
+        standing = self._standing.get(rival.id) if rival else None
+        if rival is None or standing is None or await standing.peer.answers(ALIVE_WITHIN):
+            return
+        if not rival.awaited:
+            raise Refused(
+                f"an agent with the id {hello.agent} is connected already, and fusion cannot tell yet whether it still lives",
+                code="agent-perhaps-twice",
+            )
+        self._give_up(root, rival, "another process has come by the same id, and this one did not answer")
 
     async def _serve(self, peer: Peer, receiver: SessionReceiver) -> None:
         async with asyncio.TaskGroup() as group:
@@ -184,17 +132,26 @@ class Receiver:
         while True:
             await peer.send(await receiver.outgoing.get())
 
-    async def promote(self, session: LiveSession) -> None:
-        """Tell an agent that it leads from here on."""
-        if standing := self._standing.get(session.id):
-            await standing[1].send(NewRole(session.role))
+    def keep_order(self, root: Root) -> None:
+        """End the sessions that are lost, and let the next in line take over where the leader has been away for too long. To be called once
+        in each pulse."""
+        for session in root.table.pulse():
+            self._give_up(root, session, "nothing was heard from the agent")
+        if (promoted := root.promote()) and (standing := self._standing.get(promoted.id)):
+            log.info("%s leads from here on", promoted.agent, extra={"root": root.name, "session": promoted.id})
+            standing.receiver.tell_role()
+
+    def _give_up(self, root: Root, session: LiveSession, reason: str) -> None:
+        """End a session in which nobody listens."""
+        log.warning("gave up the session with %s: %s", session.agent, reason, extra={"root": root.name, "session": session.id})
+        root.end_session(session)
+        if standing := self._standing.pop(session.id, None):
+            standing.task.cancel()
 
     async def _end(self, session: str, reason: str) -> None:
         if standing := self._standing.pop(session, None):
-            task, peer = standing
-            with suppress(Gone):
-                await peer.send(GoAway(reason))
-            task.cancel()
+            await standing.peer.say_goodbye(GoAway(reason))
+            standing.task.cancel()
 
     # Control
 
@@ -205,9 +162,9 @@ class Receiver:
             task = asyncio.current_task()
             assert task is not None
             standing = self._agents.get(hello.agent)
-            if standing and standing[0] != hello.run:
+            if standing and standing[0] != hello.run and await standing[2].answers(ALIVE_WITHIN):
                 raise Refused(f"an agent with the id {hello.agent} is connected already, as another process", code="agent-twice")
-            if standing:
+            if standing := self._agents.get(hello.agent):
                 standing[1].cancel()
             self._agents[hello.agent] = (hello.run, task, peer)
             self._boots[hello.agent] = hello.boot
@@ -255,6 +212,5 @@ class Receiver:
         for session in list(self._standing):
             await self._end(session, reason)
         for _, task, peer in list(self._agents.values()):
-            with suppress(Gone):
-                await peer.send(GoAway(reason))
+            await peer.say_goodbye(GoAway(reason))
             task.cancel()

@@ -88,7 +88,7 @@ class Process:
 
 
 class System:
-    """One fusion and one agent with one root, at `root`; `wrapper` is put before the agent's command."""
+    """One fusion and one agent with one root, at `root`; `wrapper` is put before the agent's command. Further agents may `join`."""
 
     def __init__(
         self,
@@ -112,6 +112,7 @@ class System:
         self.agent_extra: dict[str, Any] = {}
         self.source = {"path": str(self.root), "cross_mounts": cross_mounts}
         self.wrapper = wrapper
+        self.others: list[OtherAgent] = []
 
     @property
     def pipe(self) -> str:
@@ -120,7 +121,7 @@ class System:
     def start_fusion(self) -> Process:
         key = {"name": "test", "hash": KEY_HASH, "scopes": ["push:*", "read:*", "operate", "metrics"]}
         settings = {"listen": {"port": self.port}, "data": str(self.directory / "fusion"), "keys": [key], **self.fusion_extra}
-        self.fusion = self._start("fusion", settings)
+        self.fusion = self.start_process("fusion", settings)
         eventually(self._answers, within=20, what="fusion answers")
         return self.fusion
 
@@ -130,23 +131,35 @@ class System:
         return bool(self.get("/livez")["data"]["live"])
 
     def start_agent(self) -> Process:
-        settings = {
-            "id": self.agent_id,
-            "data": str(self.directory / "agent"),
-            "listen": {"port": self.agent_port},
+        settings = {**self._agent_settings(self.agent_id, "agent", self.agent_port), **self.agent_extra}
+        self.agent = self.start_process("agent", settings, self.wrapper)
+        return self.agent
+
+    def _agent_settings(self, agent_id: str, data: str, port: int) -> dict[str, Any]:
+        return {
+            "id": agent_id,
+            "data": str(self.directory / data),
+            "listen": {"port": port},
             "fusion": {"url": self.url, "key": KEY},
             "reconnect": {"first": 0.05, "most": 0.5},
             "pipes": {self.name: {"root": self.name, "source": self.source}},
-            **self.agent_extra,
         }
-        self.agent = self._start("agent", settings, self.wrapper)
-        return self.agent
 
-    def _start(self, side: str, settings: dict[str, Any], wrapper: Sequence[str] = ()) -> Process:
-        file = self.directory / f"{side}.yaml"
+    def join(self, agent_id: str, *, extra: Mapping[str, Any] | None = None, wrapper: Sequence[str] = ()) -> "OtherAgent":
+        """Another agent of the same root, started; `extra` are further settings, which take the place of the usual ones."""
+        port = free_port()
+        settings = {**self._agent_settings(agent_id, f"other-{len(self.others)}", port), **(extra or {})}
+        self.others.append(OtherAgent(self, f"other-{len(self.others)}", settings, wrapper))
+        self.others[-1].start()
+        return self.others[-1]
+
+    def start_process(self, side: str, settings: dict[str, Any], wrapper: Sequence[str] = (), name: str = "") -> Process:
+        """Start a side with these settings; its files go by `name`, or by that of the side."""
+        name = name or side
+        file = self.directory / f"{name}.yaml"
         file.write_text(yaml.safe_dump(settings))
         command = [*wrapper, sys.executable, "-m", "fustor_core.cli", side, "run", "--config", str(file)]
-        return Process(side, command, self.directory / f"{side}.log")
+        return Process(name, command, self.directory / f"{name}.log")
 
     def start(self) -> "System":
         self.start_fusion()
@@ -154,7 +167,7 @@ class System:
         return self
 
     def end(self) -> None:
-        for process in (self.agent, self.fusion):
+        for process in (self.agent, *(other.process for other in self.others), self.fusion):
             if process is not None and process.alive:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(process.pid, signal.SIGCONT)
@@ -221,13 +234,54 @@ class System:
         disk, view = on_disk(os.fsencode(self.root)), self.in_view()
         assert disk == view, difference(disk, view)
 
-    def states(self, port: int | None = None) -> list[str]:
+    def states(self, port: int | None = None, pipe: str | None = None) -> list[str]:
         """The pipe states of the agent's pipe so far, as fusion (or the agent's own port) tells them."""
-        rows = self.get(f"/v1/pipes/{quote(self.pipe)}/history", port=port, key=None if port else KEY)["data"]
+        rows = self.get(f"/v1/pipes/{quote(pipe or self.pipe)}/history", port=port, key=None if port else KEY)["data"]
         return [row["pipe_state"] for row in rows]
 
-    def state(self) -> str:
-        return str(self.get(f"/v1/pipes/{quote(self.pipe)}")["data"]["pipe_state"])
+    def state(self, pipe: str | None = None) -> str:
+        return str(self.get(f"/v1/pipes/{quote(pipe or self.pipe)}")["data"]["pipe_state"])
+
+    def roles(self) -> dict[str, str]:
+        """Of the sessions of the root that stand, the part of each agent."""
+        return {each["agent"]: each["role"] for each in self.get("/v1/sessions")["data"] if each["root"] == self.name}
+
+    def root_facts(self, view: str = "default") -> Any:
+        """What fusion says of the root as a whole."""
+        [facts] = [each for each in self.get(f"/v1/views/{view}/roots")["data"] if each["root"] == self.name]
+        return facts
+
+
+class OtherAgent:
+    """A further agent of a system, with an id, data and a port of its own."""
+
+    def __init__(self, system: System, name: str, settings: dict[str, Any], wrapper: Sequence[str]) -> None:
+        self._system = system
+        self._name = name
+        self._wrapper = wrapper
+        self.settings = settings
+        self.process: Process | None = None
+
+    @property
+    def id(self) -> str:
+        return str(self.settings["id"])
+
+    @property
+    def pipe(self) -> str:
+        return f"{self.id}:{self._system.name}"
+
+    def start(self) -> Process:
+        self.process = self._system.start_process("agent", self.settings, self._wrapper, name=self._name)
+        return self.process
+
+    def running(self) -> Process:
+        """The process, which has been started."""
+        assert self.process is not None
+        return self.process
+
+    def states(self) -> list[str]:
+        """The states of its pipe so far, as fusion tells them."""
+        return self._system.states(pipe=self.pipe)
 
 
 def to_thing(entry: dict[str, Any]) -> Thing | None:

@@ -212,6 +212,15 @@ async def test_a_second_process_with_the_same_agent_id_is_refused(busy: System) 
     check_unharmed(busy)
 
 
+async def test_a_process_whose_connection_hangs_gives_way_to_the_next_by_its_id(busy: System) -> None:
+    """As after a power loss of the agent's host: nothing has closed the first connection, and nobody is behind it."""
+    async with connected(busy) as hanging, connected(busy) as socket:
+        await welcomed(hanging, agent="nas-9", root="elsewhere")
+        welcome = await welcomed(socket, agent="nas-9", root="elsewhere", run="another")
+    assert welcome.role == "leader"
+    check_unharmed(busy)
+
+
 async def test_an_agent_that_leaves_out_other_things_is_refused_and_told_which(busy: System) -> None:
     async with connected(busy) as socket:
         await socket.send_bytes(encode(hello(root=busy.name, excludes=["*.tmp"])))

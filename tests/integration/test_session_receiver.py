@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import pytest
+from msgspec import structs
 
 from fustor_core.errors import MalformedInput, Refused
 from fustor_core.evidence import Entry, Gone, Listing, Seen
-from fustor_core.wire import Ack, Batch, Hello, Identity, Look, Via
+from fustor_core.wire import Ack, Batch, Hello, Identity, Look, Mark, Via
+from fustor_fusion.query import Trust
 from fustor_fusion.receivers.session import SessionReceiver
 from fustor_fusion.root import Root, RootOptions
 from fustor_fusion.stores.memory import MemoryStore
@@ -69,6 +71,42 @@ async def test_a_listing_that_came_too_late_is_listed_again_and_what_was_seen_is
     assert sorted(look.paths) == [b"d", b"gone"]
     assert look.directories == [b"d"]
     assert receiver.session.refused.keys() == {b"d", b"gone"}
+
+
+async def test_what_another_leader_listed_counts_only_when_the_new_one_has_begun_to_list(root: Root, receiver: SessionReceiver) -> None:
+    first = receiver.session
+    await list_everything(root, receiver)
+    assert root.live().follows
+    follower, _, _ = await root.open_session(structs.replace(HELLO, agent="other", run="other"), "test")
+    root.end_session(first)
+    root.table.leader_lost_at = 0
+    assert root.promote() is follower
+    assert not root.live().follows
+    promoted = SessionReceiver(root, follower)
+    assert trust_of(root).fresh  # as far as the store knows: it was not told yet
+    await promoted.take(Mark(1, Via.SNAPSHOT, False, stamp(root, promoted)))
+    assert not root.live().follows
+    async with committing(promoted):
+        assert isinstance(await promoted.outgoing.get(), Ack)
+    assert root.live().follows
+    assert not trust_of(root).fresh
+
+
+async def list_everything(root: Root, receiver: SessionReceiver) -> None:
+    await receiver.take(Mark(1, Via.SNAPSHOT, False, stamp(root, receiver)))
+    await receiver.take(Batch(2, Via.SNAPSHOT, 0, 0, [], [], [Listing(b"", stamp(root, receiver), {b"f": FILE})]))
+    async with committing(receiver):
+        while await receiver.outgoing.get() != Ack(2):
+            pass
+
+
+def stamp(root: Root, receiver: SessionReceiver) -> int:
+    return (root.clock.now() & ~1023) | receiver.session.slot
+
+
+def trust_of(root: Root) -> Trust:
+    with root.store.reading() as reading:
+        return reading.trust(b"")
 
 
 @asynccontextmanager

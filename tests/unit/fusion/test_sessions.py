@@ -3,7 +3,7 @@
 import pytest
 
 from fustor_core.errors import Refused
-from fustor_core.wire import Hello, Identity, Role
+from fustor_core.wire import SILENT_PULSES, Hello, Identity, Role
 from fustor_fusion.sessions import LiveSession, Table
 from fustor_fusion.stores import AgentRecord
 
@@ -132,6 +132,42 @@ def test_a_follower_is_never_asked_for_a_snapshot() -> None:
     table = Table(LEASE)
     join(table, "a")
     assert table.admit(hello("b"), None, 0, watched_by="a").snapshot is False
+
+
+def test_a_session_of_which_nothing_is_heard_is_lost() -> None:
+    table = Table(LEASE)
+    heard, silent, not_listened_to = join(table, "a"), join(table, "b"), join(table, "c")
+    not_listened_to.awaited = False
+    for _ in range(SILENT_PULSES - 1):
+        heard.frames += 1
+        assert table.pulse() == []
+    heard.frames += 1
+    assert table.pulse() == [silent]
+    table.remove(silent, 0)
+    assert table.pulse() == []
+
+
+def test_one_frame_is_enough_to_be_there() -> None:
+    table = Table(LEASE)
+    session = join(table, "a")
+    for _ in range(3):
+        session.frames += 1
+        assert not any(table.pulse() for _ in range(SILENT_PULSES))
+    assert table.pulse() == [session]
+
+
+def test_a_silent_session_does_not_hold_the_drop_mark_for_ever() -> None:
+    table = Table(LEASE)
+    silent, heard = join(table, "a"), join(table, "b")
+    silent.low, heard.low = 10, 50
+    lost: list[LiveSession] = []
+    while not lost:
+        heard.frames += 1
+        assert table.lowest() == 10
+        lost = table.pulse()
+    for session in lost:
+        table.remove(session, 0)
+    assert table.lowest() == 50
 
 
 def test_evidence_may_still_come_from_the_slowest_session() -> None:

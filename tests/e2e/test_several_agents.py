@@ -1,0 +1,113 @@
+"""Several agents of one root: one leads by lease, the others follow, and whoever takes over leaves nothing out."""
+
+import signal
+
+import pytest
+
+from tests.e2e.system import OtherAgent, System
+from tests.polling import eventually
+
+LEASE = 1.5
+
+
+@pytest.fixture
+def pair(system: System) -> tuple[System, OtherAgent]:
+    """A leader, and an agent that follows it."""
+    for number in range(200):
+        directory = system.root / f"d{number % 7}"
+        directory.mkdir(exist_ok=True)
+        (directory / f"f{number}").write_bytes(b"x" * number)
+    system.fusion_extra = {"session": {"lease": LEASE}}
+    system.start()
+    system.wait_complete()
+    other = system.join("nas-2")
+    eventually(lambda: system.state(other.pipe) == "RUNNING | MESSAGE_SYNC")
+    return system, other
+
+
+def leader(system: System) -> str | None:
+    """The agent that leads; never are there two."""
+    leading = [agent for agent, role in system.roles().items() if role == "leader"]
+    assert len(leading) <= 1
+    return leading[0] if leading else None
+
+
+def change(system: System, name: str) -> None:
+    (system.root / "d1" / name).write_bytes(b"changed")
+
+
+def test_a_follower_sets_its_watches_while_running_and_reports_changes(pair: tuple[System, OtherAgent]) -> None:
+    system, other = pair
+    assert system.roles() == {"nas-1": "leader", "nas-2": "follower"}
+    assert other.states() == ["STOPPED", "INITIALIZING", "RUNNING", "RUNNING | MESSAGE_SYNC"]
+    assert system.root_facts()["agents"] == ["nas-1", "nas-2"]
+    assert system.root_facts()["leader"] == "nas-1"
+    # What only the follower can tell, for the leader does not look.
+    assert system.agent is not None
+    system.agent.send(signal.SIGSTOP)
+    change(system, "told by the follower")
+    eventually(lambda: system.query("stat", system.mount(b"d1/told by the follower"))["data"]["via"] == "live")
+    system.agent.send(signal.SIGCONT)
+    system.wait_equal()
+    assert leader(system) == "nas-1"
+
+
+def test_the_next_in_line_takes_over_and_the_former_leader_follows(pair: tuple[System, OtherAgent]) -> None:
+    system, other = pair
+    assert system.agent is not None
+    system.agent.kill()
+    eventually(lambda: system.root_facts()["leader"] is None)
+    change(system, "while nobody led")
+    assert system.meta()["complete"] is False
+    eventually(lambda: leader(system) == "nas-2")
+    system.wait_complete()
+    system.wait_equal()
+    assert other.states()[:4] == ["STOPPED", "INITIALIZING", "RUNNING", "RUNNING | MESSAGE_SYNC"]
+    system.start_agent()
+    eventually(lambda: system.roles().get("nas-1") == "follower")
+    eventually(lambda: system.state() == "RUNNING | MESSAGE_SYNC")
+    assert leader(system) == "nas-2"
+    change(system, "afterwards")
+    system.wait_equal()
+
+
+def test_a_leader_that_restarts_within_its_lease_leads_again(pair: tuple[System, OtherAgent]) -> None:
+    system, other = pair
+    assert system.agent is not None
+    system.agent.kill()
+    system.start_agent()
+    eventually(lambda: leader(system) == "nas-1")
+    system.wait_complete()
+    system.wait_equal()
+    assert system.roles() == {"nas-1": "leader", "nas-2": "follower"}
+    assert other.states() == ["STOPPED", "INITIALIZING", "RUNNING", "RUNNING | MESSAGE_SYNC"]
+
+
+def test_a_leader_that_is_stopped_for_long_wakes_as_a_follower(pair: tuple[System, OtherAgent]) -> None:
+    """Its connection stands all the while, so nothing but its silence tells that it is lost."""
+    system, _ = pair
+    assert system.agent is not None
+    system.agent.send(signal.SIGSTOP)
+    change(system, "while it slept")
+    eventually(lambda: leader(system) == "nas-2", within=60)
+    system.wait_complete()
+    system.wait_equal()
+    system.agent.send(signal.SIGCONT)
+    eventually(lambda: system.roles().get("nas-1") == "follower")
+    change(system, "after it woke")
+    system.wait_equal()
+    assert leader(system) == "nas-2"
+
+
+def test_a_process_that_comes_by_the_id_of_another_is_refused_and_disturbs_nobody(pair: tuple[System, OtherAgent]) -> None:
+    system, _ = pair
+    before = system.states()
+    session = {each["agent"]: each["session"] for each in system.get("/v1/sessions")["data"]}
+    clone = system.join("nas-1")
+    port = clone.settings["listen"]["port"]
+    eventually(lambda: system.states(port=port, pipe=clone.pipe)[-1] == "ERROR")
+    shown = system.get(f"/v1/pipes/{clone.pipe}", port=port, key=None)["data"]["conditions"]
+    assert "an agent with the id nas-1 is connected already" in shown[0]["message"]
+    assert system.states() == before
+    assert {each["agent"]: each["session"] for each in system.get("/v1/sessions")["data"]} == session
+    system.wait_equal()
