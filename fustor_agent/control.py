@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 
 ROWS_AT_ONCE = 500
 REFUSED_RETRY = 30.0
+UNANSWERED = 5
+"""A fusion that lets so many heartbeats pass without a frame is lost. Beats are counted, and not seconds: while this process is stopped,
+none is missed."""
 
 
 class ControlLink:
@@ -32,6 +35,7 @@ class ControlLink:
         self._pipes = pipes
         self._told: dict[str, int] = {}
         self._news = asyncio.Event()
+        self._unanswered = 0
 
     async def run(self) -> None:
         """Connect, again and again, until cancelled."""
@@ -86,8 +90,16 @@ class ControlLink:
             self._told[name] = rows[-1].version
 
     async def _beat(self, control: Control, every: float) -> None:
+        self._unanswered = 0
         while True:
-            await control.send(self._heartbeat())
+            if self._unanswered >= UNANSWERED:
+                raise SessionLost(f"fusion has not answered {self._unanswered} heartbeats")
+            self._unanswered += 1
+            try:
+                async with asyncio.timeout(every * UNANSWERED):
+                    await control.send(self._heartbeat())
+            except TimeoutError:
+                raise SessionLost("fusion takes nothing any more") from None
             # Jittered, so that a thousand agents that were cut off together do not beat together.
             await asyncio.sleep(every * random.uniform(0.9, 1.1))
 
@@ -99,6 +111,7 @@ class ControlLink:
         async with asyncio.TaskGroup() as group:
             while True:
                 frame = await control.receive()
+                self._unanswered = 0
                 match frame:
                     case Command():
                         group.create_task(self._carry_out(control, frame))

@@ -67,15 +67,22 @@ class SessionRun:
     async def measure(self) -> None:
         """Learn the offset to the view clock. Nothing may be stamped before."""
         for _ in range(FIRST_PINGS):
-            await self._session.send(Ping(boottime(), 0))
-            while isinstance(answer := await self._session.receive(), Stalled):
-                self.stalled = answer.why
-            if not isinstance(answer, Pong):
-                raise SessionLost(f"fusion answered a ping with {type(answer).__name__}")
-            self._offset.sample(answer.sent, answer.now, boottime())
+            try:
+                async with asyncio.timeout(PULSE * SILENT_PULSES):
+                    await self._round_trip()
+            except TimeoutError:
+                raise SessionLost("fusion has not answered the first ping") from None
         # Where the first round trips were slow and uneven, slewing away from them would take minutes, and fusion would refuse every stamp.
         self._offset.settle(boottime())
         await self._session.send(Ping(boottime(), self._offset.error(boottime())))
+
+    async def _round_trip(self) -> None:
+        await self._session.send(Ping(boottime(), 0))
+        while isinstance(answer := await self._session.receive(), Stalled):
+            self.stalled = answer.why
+        if not isinstance(answer, Pong):
+            raise SessionLost(f"fusion answered a ping with {type(answer).__name__}")
+        self._offset.sample(answer.sent, answer.now, boottime())
 
     async def serve(self) -> None:
         """Read, send and listen until the session breaks; the caller cancels it when it is no longer wanted."""

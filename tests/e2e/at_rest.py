@@ -2,8 +2,9 @@
 
 import contextlib
 import os
+import random
 
-from tests.disk import on_disk
+from tests.disk import Thing, on_disk
 from tests.e2e.system import System, difference
 
 
@@ -26,3 +27,27 @@ def check_equal(system: System, linked: set[int], within: float = 15.0) -> None:
     for path in untold:
         system.post("refresh", system.mount(path))
     system.wait_equal()
+
+
+def check_at_rest(system: System, linked: set[int], within: float = 30.0) -> None:
+    """View and disk agree, totals included: those of the root, and of some directories."""
+    system.wait_complete()
+    check_equal(system, linked, within)
+    disk = on_disk(os.fsencode(system.root))
+    directories = sorted(path for path, thing in disk.items() if thing.type == "dir")
+    for path in [b"", *random.Random(len(disk)).sample(directories, min(5, len(directories)))]:
+        check_totals(system, path, disk)
+
+
+def check_totals(system: System, path: bytes, disk: dict[bytes, Thing]) -> None:
+    """What fusion says of a directory and all below it is the sum of what is on disk."""
+    below = [thing for each, thing in disk.items() if not path or each == path or each.startswith(path + b"/")]
+    files = [thing for thing in below if thing.type == "file"]
+    usage = system.query("usage", system.mount(path))["data"]
+    assert {name: usage[name] for name in ("files", "directories", "others", "bytes", "allocated")} == {
+        "files": len(files),
+        "directories": sum(thing.type == "dir" for thing in below),
+        "others": sum(thing.type not in ("file", "dir") for thing in below),
+        "bytes": sum(thing.size for thing in files),
+        "allocated": sum(thing.allocated for thing in below),
+    }
