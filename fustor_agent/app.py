@@ -132,7 +132,14 @@ def _pipe(settings: AgentSettings, name: str, sender: WebSocketSender, machine: 
 
 def _source(settings: AgentSettings, pipe: Pipe) -> Source:
     source = pipe.source
-    return FsSource(source.path, exclude=source.exclude, own=[settings.data], cross_mounts=source.cross_mounts, staleness=source.staleness)
+    return FsSource(
+        source.path,
+        exclude=source.exclude,
+        own=[settings.data],
+        cross_mounts=source.cross_mounts,
+        staleness=source.staleness,
+        remote_writers=source.writers == "remote",
+    )
 
 
 def _retry(settings: AgentSettings, *, for_ever: bool = False) -> Retry:

@@ -34,5 +34,5 @@ def hello_of(options: PipeOptions, number: int, source: Source, identity: Identi
         session=session,
         sequence=sequence,
         staleness=source.staleness,
-        remote_writers=False,
+        remote_writers=source.remote_writers,
     )

@@ -43,13 +43,14 @@ class Fusion(Section):
 
 
 class FileTree(Section):
-    """A directory and all below it."""
+    """A directory and all below it. `writers: remote` where other hosts write there too, of which no event comes to this one."""
 
     type: Literal["fs"] = "fs"
     path: Path
     exclude: tuple[str, ...] = ()
     cross_mounts: bool = False
     staleness: Duration = 0.0
+    writers: Literal["local", "remote"] = "local"
 
 
 class Pipe(Section):

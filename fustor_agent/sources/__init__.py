@@ -47,6 +47,10 @@ class Source(Protocol):
         not."""
 
     @property
+    def remote_writers(self) -> bool:
+        """Whether other hosts write there too, of which nothing is noticed here: only listings vouch for such a root then."""
+
+    @property
     def excludes(self) -> list[str]:
         """What is left out, as text that is equal for two agents exactly if they leave out the same."""
 

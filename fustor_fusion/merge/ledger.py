@@ -6,7 +6,7 @@ Pure: `Ledger` changes in memory, and the store makes it durable in the same tra
 from collections.abc import Sequence
 from dataclasses import replace
 
-from fustor_core.errors import ConfigurationError
+from fustor_core.errors import Refused
 from fustor_core.evidence import Evidence, Listing
 from fustor_core.paths import show
 from fustor_core.wire import Identity, Via
@@ -33,8 +33,9 @@ class Ledger:
         if before is None:
             slot = 1 + max((known.slot for known in self.agents.values()), default=0)
             if slot > LAST_SLOT:
-                raise ConfigurationError(
-                    f"{LAST_SLOT} agents have served this root, and no more can: rebuild its store, or give agents a lasting id"
+                raise Refused(
+                    f"{LAST_SLOT:,} agents have served this root, and no more can: the slots of their stamps are used up",
+                    code="too-many-agents",
                 )
             before = AgentRecord(agent, slot, "", "", 0, 0, 0, None, 0)
         self._note(replace(before, run=run, session=session, sequence=0, identity=identity))

@@ -120,9 +120,14 @@ class SessionReceiver:
             for one in frame.evidence:
                 check_evidence(one)
                 self._root.check_stamp(session, one.at)
-            contribution = replace(blank, via=frame.via, evidence=self._parts.whole(frame.evidence), clean_to=frame.clean_to)
+            contribution = replace(blank, via=frame.via, evidence=self._believed(frame.evidence), clean_to=frame.clean_to)
         self._last = frame.sequence
         return replace(contribution, watching_since=session.watching_since)
+
+    def _believed(self, evidence: Sequence[Evidence]) -> list[Evidence]:
+        """What the session has said, each listing whole. What a follower may not read, the leader may: it says nothing of what is there."""
+        whole = self._parts.whole(evidence)
+        return whole if self.session.leads else [one for one in whole if not isinstance(one, Unreadable)]
 
     def _check_header(self, frame: Batch) -> None:
         self._root.check_time(self.session, frame.low, "`low`")

@@ -25,6 +25,7 @@ REMEDIES = {
     "agent-twice": "correct `id` in the configuration of one of them",
     "agent-perhaps-twice": "nothing: the agent tries again; if it lasts, see what ails the disk of fusion",
     "excludes-differ": "correct `exclude` in the configuration of one of them",
+    "too-many-agents": "give agents ids that last, and run `fustor fusion rebuild` for the root",
     "out-of-sequence": "nothing: the agent opens a new session",
     "from-the-future": "nothing: the agent measures its clock again",
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fustor_core.digest import listing_digest
-from fustor_core.errors import MalformedInput
+from fustor_core.errors import MalformedInput, Refused
 from fustor_core.evidence import Entry, Evidence, Gone, Kind, Listing, Same, Seen, Unreadable
 from fustor_core.paths import components, is_below, split
 from fustor_core.wire import Identity, Via
@@ -217,6 +217,15 @@ def test_every_agent_has_a_slot_of_its_own_for_good(store: RootStore) -> None:
     assert slots == [1, 2, 1, 3, 2]
     new = store.open_session("d", "run", "session", IDENTITY, 1)
     assert (new.run, new.session, new.sequence, new.highest, new.identity) == ("", "", 0, 0, None)
+
+
+def test_there_are_slots_for_1023_agents(store: RootStore) -> None:
+    slots = {store.open_session(f"nas{number}", "run", "session", IDENTITY, 1).slot for number in range(1023)}
+    assert slots == set(range(1, 1024))
+    with pytest.raises(Refused, match="1,023 agents") as caught:
+        store.open_session("one more", "run", "session", IDENTITY, 1)
+    assert caught.value.code == "too-many-agents"
+    assert store.open_session("nas7", "another", "session", IDENTITY, 1).slot == 8
 
 
 def test_an_agent_that_never_opened_a_session_is_out_of_sequence(store: RootStore) -> None:

@@ -68,6 +68,7 @@ class Weather:
             self.storms += 1
 
 
+@pytest.mark.timeout(120 + 15 * KILLS)
 @pytest.mark.parametrize("agents", [2, 3])
 def test_the_leader_is_killed_again_and_again_in_a_storm(system: System, tmp_path: Path, agents: int) -> None:
     system.fusion_extra = {"session": {"lease": LEASE}}

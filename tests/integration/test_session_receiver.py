@@ -8,7 +8,7 @@ import pytest
 from msgspec import structs
 
 from fustor_core.errors import MalformedInput, Refused
-from fustor_core.evidence import Entry, Gone, Listing, Seen
+from fustor_core.evidence import Entry, Evidence, Gone, Listing, Seen, Unreadable
 from fustor_core.wire import Ack, Batch, Hello, Identity, Look, Mark, Via
 from fustor_fusion.query import Trust
 from fustor_fusion.receivers.session import SessionReceiver
@@ -90,6 +90,22 @@ async def test_what_another_leader_listed_counts_only_when_the_new_one_has_begun
         assert isinstance(await promoted.outgoing.get(), Ack)
     assert root.live().follows
     assert not trust_of(root).fresh
+
+
+async def test_what_only_a_follower_may_not_read_spoils_nothing(root: Root, receiver: SessionReceiver) -> None:
+    await list_everything(root, receiver)
+    session, _, _ = await root.open_session(structs.replace(HELLO, agent="other", run="other"), "test")
+    follower = SessionReceiver(root, session)
+    evidence: list[Evidence] = [
+        Unreadable(b"", stamp(root, follower), "permission denied"),
+        Seen(b"new", stamp(root, follower) + 1024, FILE),
+    ]
+    await follower.take(Batch(1, Via.LIVE, 0, 0, [], [], evidence))
+    async with committing(follower):
+        assert isinstance(await follower.outgoing.get(), Ack)
+    assert trust_of(root).fresh
+    with root.store.reading() as reading:
+        assert reading.find(b"new") is not None
 
 
 async def list_everything(root: Root, receiver: SessionReceiver) -> None:

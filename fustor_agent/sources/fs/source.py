@@ -25,7 +25,7 @@ PART_ENTRIES = 10_000
 
 class FsSource:
     """A tree of files. `own` are directories of the program itself, which it must not index; `staleness` (s) is that of an attribute
-    cache."""
+    cache, `remote_writers` whether other hosts write there too."""
 
     def __init__(
         self,
@@ -35,12 +35,14 @@ class FsSource:
         own: Sequence[Path] = (),
         cross_mounts: bool = False,
         staleness: float = 0.0,
+        remote_writers: bool = False,
         part_entries: int = PART_ENTRIES,
         queue: Callable[[], Queue] = InotifyQueue,
         openat2: bool = True,
     ) -> None:
         self.place = os.path.abspath(os.fsencode(path))
         self.staleness = staleness
+        self.remote_writers = remote_writers
         self._excludes = Excludes(exclude)
         self._own = own
         self._cross_mounts = cross_mounts
