@@ -9,6 +9,7 @@ from typing import Final
 
 from fustor_agent import phases
 from fustor_agent.greeting import PipeOptions, hello_of
+from fustor_agent.opening import opened
 from fustor_agent.outbox import Outbox, Priority
 from fustor_agent.patience import Patience
 from fustor_agent.readers import Readers
@@ -159,6 +160,8 @@ class Life:
     async def _hold_root_open(self) -> None:
         with ExitStack() as held:
             identity = await self._open(held)
+            if identity is None:
+                return
             self._conditions.clear(ROOT_GONE)
             self._watching.begin(held)
             fruitless = 0
@@ -171,14 +174,14 @@ class Life:
                 fruitless = 0 if self._acknowledged else fruitless + 1
                 await self._patience.unless_interrupted(lambda: asyncio.sleep(self._retry.pause(fruitless)))  # noqa: B023 - called at once
 
-    async def _open(self, held: ExitStack) -> Identity:
+    async def _open(self, held: ExitStack) -> Identity | None:
         try:
-            identity = await self._readers.run(lambda: held.enter_context(self._source.open()))
+            identity = await opened(self._source, held, self._readers, self._patience, lambda: self._stopping)
         except ConfigurationError as error:
             if self._identity is None:
                 raise
             raise RootGone(str(error)) from error
-        if self._identity not in (None, identity):
+        if identity is not None and self._identity not in (None, identity):
             raise RootGone(
                 f"another file system or directory stands where the root of pipe {self._options.name} was; bring the right one back"
             )

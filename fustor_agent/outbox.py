@@ -5,27 +5,30 @@ Pure: it decides what is next, and nothing else. The order of an act is: take th
 meanwhile stands for itself, so it survives the acknowledgement; what was sent but not acknowledged when a session broke is put back.
 """
 
-import heapq
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
+from fustor_agent.folding import Folded, fold
+from fustor_agent.mark_times import MarkTimes
 from fustor_core.paths import split
 from fustor_core.wire import Via
 
 
 class Priority(IntEnum):
-    """What goes first. LIVE is for checks of single paths; the others are for lists of directories."""
+    """What goes first. LIVE is for checks of single paths; the others are for lists of directories. DOUBTFUL are those that could not be
+    read, tried again apart from all others, because they may hang."""
 
     LIVE = 1
     ASKED = 2
     SNAPSHOT = 3
     AUDIT = 4
+    DOUBTFUL = 5
 
     @property
     def via(self) -> Via:
-        return Via[self.name]
+        return Via.ASKED if self is Priority.DOUBTFUL else Via[self.name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,43 +55,6 @@ class Lists:
 Work = Checks | Lists
 
 
-def fold(directories: Mapping[bytes, int], most: int) -> dict[bytes, int]:
-    """At most `most` directories at or below which all of these lie, each with the oldest of their times."""
-    folded = dict(directories)
-    depth = max((path.count(b"/") + 1 for path in folded if path), default=0)
-    while len(folded) > max(most, 1):
-        depth -= 1
-        shorter: dict[bytes, int] = {}
-        for path, since in folded.items():
-            cut = b"/".join(path.split(b"/")[:depth])
-            shorter[cut] = min(since, shorter.get(cut, since))
-        folded = shorter
-    return folded
-
-
-class _Times:
-    """A multiset of times that knows its least one."""
-
-    def __init__(self) -> None:
-        self._count: Counter[int] = Counter()
-        self._heap: list[int] = []
-
-    def add(self, time: int) -> None:
-        if time not in self._count:
-            heapq.heappush(self._heap, time)
-        self._count[time] += 1
-
-    def remove(self, time: int) -> None:
-        self._count[time] -= 1
-        if not self._count[time]:
-            del self._count[time]
-
-    def least(self) -> int | None:
-        while self._heap and self._heap[0] not in self._count:
-            heapq.heappop(self._heap)
-        return self._heap[0] if self._heap else None
-
-
 class Outbox:
     """The work of one pipe.
 
@@ -103,11 +69,12 @@ class Outbox:
         self._trees: dict[bytes, int] = {}
         self._single: dict[bytes, int] = {}
         self._looks: list[Work] = []
-        self._walks: dict[Priority, list[Lists]] = {Priority.ASKED: [], Priority.SNAPSHOT: [], Priority.AUDIT: []}
-        self._times = _Times()
+        self._walks: dict[Priority, list[Lists]] = {priority: [] for priority in Priority if priority is not Priority.LIVE}
+        self._times = MarkTimes()
         self._running: Counter[Priority] = Counter()
         self._answers: Counter[int] = Counter()
         self._answered: list[int] = []
+        self._folded = Folded()
         self.folded = 0
 
     # What comes in
@@ -118,9 +85,13 @@ class Outbox:
         if len(self._marks) > self._bound:
             marks, self._marks = self._marks, {}
             self.folded += len(marks)
+            latest: dict[bytes, int] = {}
             for path, since in marks.items():
+                directory = split(path)[0]
                 self._times.remove(since)
-                self._remember(self._single, (split(path)[0],), since)
+                self._remember(self._single, (directory,), since)
+                latest[directory] = max(since, latest.get(directory, since))
+            self._folded.add(latest)
             self._fold_lists()
 
     def ask(self, directories: Iterable[bytes], *, recursive: bool, since: int) -> None:
@@ -149,6 +120,17 @@ class Outbox:
         if rest:
             self._push(replace(work, directories=rest))
 
+    def return_rest(self, rest: Work) -> None:
+        """So much of a work that was taken is still to be done, whatever became of the other part."""
+        match rest:
+            case Checks(look=0):
+                self._put_marks_back(rest)
+            case Checks():
+                self._hold(rest)
+                self._looks.append(rest)
+            case Lists():
+                self.push_rest(rest, rest.directories)
+
     def forget_walks(self, priority: Priority) -> None:
         """Nothing of this walk that still waits is wanted."""
         for work in self._walks[priority]:
@@ -167,6 +149,13 @@ class Outbox:
         if work:
             self._running[work.priority] += 1
         return work
+
+    def take_doubtful(self) -> Work | None:
+        """The next directory that is to be tried again, one at a time: it may hang."""
+        if not self._walks[Priority.DOUBTFUL]:
+            return None
+        self._running[Priority.DOUBTFUL] += 1
+        return self._pop(Priority.DOUBTFUL, 1)
 
     def _take_checks(self, limit: int) -> Checks | None:
         if len(self._marks) <= limit:
@@ -220,8 +209,7 @@ class Outbox:
         again, since what it found below was pushed then."""
         match work:
             case Checks():
-                for path, since in work.paths.items():
-                    self._remember(self._marks, (path,), since)
+                self._put_marks_back(work)
             case Lists():
                 self._push(replace(work, look=0, recursive=work.recursive and not was_done))
         if not was_done:
@@ -244,6 +232,10 @@ class Outbox:
     def oldest(self) -> int | None:
         """The time of the oldest mark of which the evidence has not been handed over; None if there is none."""
         return self._times.least()
+
+    def folded_below(self) -> list[bytes]:
+        """Below which directories changes were folded that have not been read yet."""
+        return self._folded.below(self.oldest())
 
     def answered(self) -> list[int]:
         """The looks that have become done since the last call."""
@@ -270,6 +262,10 @@ class Outbox:
                 if known is not None:
                     self._times.remove(known)
 
+    def _put_marks_back(self, work: Checks) -> None:
+        for path, since in work.paths.items():
+            self._remember(self._marks, (path,), since)
+
     def _fold_lists(self) -> None:
         if len(self._trees) + len(self._single) <= self._bound:
             return
@@ -279,6 +275,7 @@ class Outbox:
             merged[path] = min(since, merged.get(path, since))
         self._trees, self._single = fold(merged, self._bound // 2), {}
         self.folded += len(before)
+        self._folded.add(dict.fromkeys(self._trees, max(since for _, since in before)))
         for since in self._trees.values():
             self._times.add(since)
         for _, since in before:

@@ -4,71 +4,112 @@ import asyncio
 import itertools
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
+from fustor_core.errors import SourceError
 from fustor_core.supervision import Stillness, activity
 
 T = TypeVar("T")
 
-_Job = tuple[asyncio.Future[Any], Callable[[], Any]]
+GIVEN_UP_AFTER: Final = 20
+"""Looks at which a call has not moved, after which it is given up where that is allowed: five seconds."""
+MOST_GIVEN_UP: Final = 16
+"""Calls that were given up and have not come back. Each holds a thread, so beyond these nothing is read until one of them ends."""
+
 _numbers = itertools.count(1)
+
+
+class DoesNotAnswer(SourceError):
+    """A read hangs, and is waited for no longer."""
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(slots=True, eq=False)
+class _Call:
+    """A call, and who waits for it. `in_doubt`: it is known that it may hang."""
+
+    future: asyncio.Future[Any]
+    function: Callable[[], Any]
+    may_be_given_up: Callable[[], bool]
+    in_doubt: bool
+    thread: int = 0
+    stillness: Stillness = field(default_factory=Stillness)
 
 
 class Readers:
     """Threads that run blocking calls for one event loop; there are never more than calls that run at the same time.
 
-    A call whose awaiting task is cancelled is given up: its thread ends the call when it can, and its result is thrown away.
+    A call whose awaiting task is cancelled, or which hangs and may be given up, is given up: its thread ends the call when it can, and its
+    result is thrown away.
     """
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._idle: list[SimpleQueue[_Job | None]] = []
-        self._calls: dict[asyncio.Future[Any], tuple[int, Stillness]] = {}
+        self._idle: list[SimpleQueue[_Call | None]] = []
+        self._running: set[_Call] = set()
+        self._ended = asyncio.Event()
 
-    async def run(self, call: Callable[[], T]) -> T:
-        """What `call` returns or raises."""
+    async def run(self, function: Callable[[], T], *, may_be_given_up: Callable[[], bool] = _never, in_doubt: bool = False) -> T:
+        """What `function` returns or raises; DoesNotAnswer once it hangs while `may_be_given_up` allows that."""
         loop = asyncio.get_running_loop()
+        while self._given_up() >= MOST_GIVEN_UP:
+            self._ended.clear()
+            await self._ended.wait()
         future: asyncio.Future[T] = loop.create_future()
         inbox = self._idle.pop() if self._idle else self._start(loop)
-        inbox.put((future, call))
+        inbox.put(_Call(future, function, may_be_given_up, in_doubt))
         return await future
 
     def hanging(self) -> bool:
         """Whether a call that is waited for does not move; to be asked every `TICK`. One that reads slowly moves: its thread sleeps and
-        wakes again and again."""
+        wakes again and again. Calls in doubt do not count. Gives up what has hung for too long."""
+        waited = [call for call in self._running.copy() if not call.future.done()]
         # Each is looked at, also when one before it hangs: looks are counted.
-        looks = [stillness.look(activity(thread)) for future, (thread, stillness) in self._calls.copy().items() if not future.done()]
-        return any(looks)
+        still = [call for call in waited if call.stillness.look(activity(call.thread))]
+        for call in still:
+            if call.stillness.looks >= GIVEN_UP_AFTER and self._given_up() < MOST_GIVEN_UP and call.may_be_given_up():
+                call.future.set_exception(DoesNotAnswer("a read of the source does not come back"))
+        return any(not call.in_doubt for call in still) or self._given_up() >= MOST_GIVEN_UP
+
+    def _given_up(self) -> int:
+        return sum(call.future.done() for call in self._running.copy())
 
     def close(self) -> None:
         """Let idle threads end; those in a call end after it, or with the process."""
         while self._idle:
             self._idle.pop().put(None)
 
-    def _start(self, loop: asyncio.AbstractEventLoop) -> SimpleQueue[_Job | None]:
-        inbox: SimpleQueue[_Job | None] = SimpleQueue()
+    def _start(self, loop: asyncio.AbstractEventLoop) -> SimpleQueue[_Call | None]:
+        inbox: SimpleQueue[_Call | None] = SimpleQueue()
         threading.Thread(target=self._work, args=(loop, inbox), name=f"{self._name}-{next(_numbers)}", daemon=True).start()
         return inbox
 
-    def _work(self, loop: asyncio.AbstractEventLoop, inbox: SimpleQueue[_Job | None]) -> None:
-        while job := inbox.get():
-            future, call = job
+    def _work(self, loop: asyncio.AbstractEventLoop, inbox: SimpleQueue[_Call | None]) -> None:
+        while call := inbox.get():
             result, error = None, None
-            self._calls[future] = threading.get_native_id(), Stillness()
+            call.thread = threading.get_native_id()
+            self._running.add(call)
             try:
-                result = call()
+                result = call.function()
             except BaseException as raised:  # noqa: BLE001 - handed to whoever awaits the call
                 error = raised
-            del self._calls[future]
+            self._running.discard(call)
             try:
-                loop.call_soon_threadsafe(self._hand_over, inbox, future, result, error)
+                loop.call_soon_threadsafe(self._hand_over, inbox, call.future, result, error)
             except RuntimeError:  # the loop has closed: nobody waits any more
                 return
 
-    def _hand_over(self, inbox: SimpleQueue[_Job | None], future: asyncio.Future[Any], result: object, error: BaseException | None) -> None:
+    def _hand_over(
+        self, inbox: SimpleQueue[_Call | None], future: asyncio.Future[Any], result: object, error: BaseException | None
+    ) -> None:
         self._idle.append(inbox)
-        if not future.cancelled():
+        self._ended.set()
+        if not future.done():
             if error is None:
                 future.set_result(result)
             else:

@@ -1,64 +1,29 @@
 """Who reads what and when: takes work from the outbox by priority, reads it on threads, and hands what was found to the session."""
 
 import asyncio
-import time
+import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
+from typing import Final
 
+from fustor_agent.doubts import DOES_NOT_ANSWER, Doubts
 from fustor_agent.outbox import Checks, Lists, Outbox, Priority, Work
 from fustor_agent.outgoing import Outgoing
-from fustor_agent.readers import Readers
-from fustor_agent.sources import Look, Source
-from fustor_core.clock import Stamper
-from fustor_core.evidence import Listing
+from fustor_agent.readers import DoesNotAnswer, Readers
+from fustor_agent.reading import Reading, ReadingStamps, directory_of, read_checks, read_lists
+from fustor_agent.sources import Source, Watchable
+from fustor_core.clock import Stamper, boottime
+from fustor_core.evidence import Gone, Listing, Seen, Unreadable
+from fustor_core.paths import show
 from fustor_core.supervision import all_running
+
+log = logging.getLogger(__name__)
 
 CHECKS_AT_ONCE = 512
 DIRECTORIES_AT_ONCE = 64
-ENTRIES_AT_ONCE = 4000
-SECONDS_AT_ONCE = 0.05
-"""A reading ends after so many entries or so long, so that what it found travels while the next one reads."""
-
-
-@dataclass(slots=True)
-class Reading:
-    """What doing one piece of work brought. `listed` are the directories that were read, `left` those that still are to be."""
-
-    look: Look
-    listed: list[bytes] = field(default_factory=list)
-    left: list[bytes] = field(default_factory=list)
-    wall: float = 0.0
-    cpu: float = 0.0
-
-
-def read_checks(source: Source, work: Checks, stamps: Stamper) -> Reading:
-    """Look at marked paths. Runs on a reader thread."""
-    wall, cpu = time.monotonic(), time.thread_time()
-    look = source.check(list(work.paths), stamps)
-    source.verify()
-    return Reading(look, wall=time.monotonic() - wall, cpu=time.thread_time() - cpu)
-
-
-def read_lists(source: Source, work: Lists, stamps: Stamper) -> Reading:
-    """List directories, going down where the work is recursive, until a reading's measure is full. Runs on a reader thread."""
-    wall, cpu = time.monotonic(), time.thread_time()
-    found, entries = Look([]), 0
-    reading = Reading(found, left=list(work.directories))
-    while reading.left and entries < ENTRIES_AT_ONCE and time.monotonic() - wall < SECONDS_AT_ONCE:
-        directory = reading.left.pop()
-        look = source.list(directory, stamps)
-        reading.listed.append(directory)
-        found.evidence.extend(look.evidence)
-        entries += sum(len(one.entries) for one in look.evidence if isinstance(one, Listing)) + 1
-        if work.recursive:
-            reading.left.extend(look.directories)
-        else:
-            found.strangers.extend(look.strangers)
-    # Only what was read before the root was seen to be the same root is evidence about it.
-    source.verify()
-    reading.wall, reading.cpu = time.monotonic() - wall, time.thread_time() - cpu
-    return reading
+_LIVE: Final = 0
+_DOUBTFUL: Final = -1
 
 
 class Parallelism:
@@ -81,19 +46,24 @@ class Parallelism:
 
 
 class Scheduler:
-    """The readers of one session. One lane is for live work alone, so that a change never waits for a walk; the others walk."""
+    """The readers of one session. One lane is for live work alone, so that a change never waits for a walk, and one for what could not be
+    read before, so that nothing else waits where that hangs again; the others walk."""
 
-    def __init__(self, source: Source, outbox: Outbox, outgoing: Outgoing, stamper: Stamper, readers: Readers, parallel: int) -> None:
+    def __init__(
+        self, source: Source, outbox: Outbox, outgoing: Outgoing, stamper: Stamper, readers: Readers, doubts: Doubts, parallel: int
+    ) -> None:
         self._source = source
         self._outbox = outbox
         self._outgoing = outgoing
         self._stamper = stamper
         self._readers = readers
+        self._doubts = doubts
         self._parallel = parallel
         self._parallelism = Parallelism(parallel)
         self._changed = asyncio.Event()
         self._walking = True
         self._held = False
+        self._apart = False
         self.entries = 0
         self.directories = 0
 
@@ -112,41 +82,54 @@ class Scheduler:
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Read until cancelled. `ready` is called when evidence has been handed over."""
-        await all_running(*(self._lane(number, ready) for number in range(self._parallel + 1)))
+        await all_running(*(self._lane(number, ready) for number in range(_DOUBTFUL, self._parallel + 1)))
 
     async def _lane(self, number: int, ready: Callable[[], None]) -> None:
-        live = number == 0
         while True:
             work = self._take(number)
             if work is None:
                 self._changed.clear()
                 await self._changed.wait()
                 continue
+            reading = Reading(ReadingStamps(self._stamper))
             try:
-                reading = await self._readers.run(partial(self._read, work))
+                await self._readers.run(
+                    partial(self._read, work, reading),
+                    # Where the root itself hangs there is nothing else to read, and no part of it to blame.
+                    may_be_given_up=lambda: not reading.verifying,  # noqa: B023 - asked only while this is being read
+                    in_doubt=number == _DOUBTFUL,
+                )
+            except DoesNotAnswer:
+                self._give_up(work, reading)
             except BaseException:
                 self._outbox.put_back(work, was_done=False)
                 raise
-            if not live:
-                self._parallelism.note(reading.wall, reading.cpu)
-            self._hand_over(work, reading)
+            else:
+                if number > _LIVE:
+                    self._parallelism.note(reading.wall, reading.cpu)
+                self._hand_over(work, reading)
             ready()
             self._changed.set()
 
     def _take(self, number: int) -> Work | None:
         if self._held:
             return None
-        live = number == 0
-        if not live and (number > self._parallelism.wanted or not self._walking or not self._outgoing.has_room):
+        if number == _LIVE:
+            return self._outbox.take(checks=CHECKS_AT_ONCE, directories=DIRECTORIES_AT_ONCE, live=True)
+        if number > self._parallelism.wanted or not self._walking or not self._outgoing.has_room:
             return None
-        return self._outbox.take(checks=CHECKS_AT_ONCE, directories=DIRECTORIES_AT_ONCE, live=live)
+        if number == _DOUBTFUL:
+            return self._outbox.take_doubtful()
+        return self._outbox.take(checks=CHECKS_AT_ONCE, directories=DIRECTORIES_AT_ONCE, live=False)
 
-    def _read(self, work: Work) -> Reading:
+    def _read(self, work: Work, reading: Reading) -> None:
         match work:
             case Checks():
-                return read_checks(self._source, work, self._stamper)
+                read_checks(self._source, work, reading, apart=self._apart)
             case Lists():
-                return read_lists(self._source, work, self._stamper)
+                # Only its own lane touches what hung before.
+                hangs = self._doubts.hangs if work.priority is not Priority.DOUBTFUL else lambda _: False
+                read_lists(self._source, work, reading, hangs)
 
     def _hand_over(self, work: Work, reading: Reading) -> None:
         redo: Work = work
@@ -154,9 +137,67 @@ class Scheduler:
         if isinstance(work, Lists):
             redo = replace(work, directories=tuple(reading.listed), recursive=False, look=0)
             self.directories += len(reading.listed)
-            if work.priority > Priority.ASKED:
+            if Priority.ASKED < work.priority < Priority.DOUBTFUL:
                 self.entries += sum(len(one.entries) for one in reading.look.evidence if isinstance(one, Listing))
-            self._outbox.push_rest(work, reading.left)
+            # What is below one that can be read again is no longer in doubt.
+            rest = replace(work, priority=Priority.ASKED) if work.priority is Priority.DOUBTFUL else work
+            self._outbox.push_rest(rest, reading.left)
         if reading.look.strangers:
-            self._outbox.ask(reading.look.strangers, recursive=True, since=since or time.clock_gettime_ns(time.CLOCK_BOOTTIME))
+            self._outbox.ask(reading.look.strangers, recursive=True, since=since or boottime())
+        self._note_doubts(work, reading)
         self._outgoing.add(reading.look.evidence, work, redo)
+
+    # What cannot be read
+
+    def retry(self, now: int) -> None:
+        """Try again what is to be tried again at `now`."""
+        for directory, recursive in self._doubts.due(now):
+            self._outbox.walk(Priority.DOUBTFUL, [directory], recursive=recursive)
+            self._changed.set()
+
+    def _note_doubts(self, work: Work, reading: Reading) -> None:
+        now, evidence = boottime(), reading.look.evidence
+        unreadable = {one.path: one.reason for one in evidence if isinstance(one, Unreadable)}
+        for path, reason in unreadable.items():
+            if reason == DOES_NOT_ANSWER:
+                self._doubts.hurry(path, now)
+            else:
+                # A source that watches names what it finds below as strangers, when the directory can be read again.
+                below = isinstance(work, Lists) and work.recursive and not isinstance(self._source, Watchable)
+                self._doubt(path, reason, now, recursive=below)
+        for one in evidence:
+            match one:
+                case Listing(path=path) | Gone(path=path) if path not in unreadable:
+                    self._doubts.settled(path)
+                case Seen(path=path, entry=entry) if not entry.is_directory:
+                    self._doubts.settled(path)
+                case _:
+                    pass
+        if work.priority is Priority.DOUBTFUL:
+            self._doubts.tried(reading.listed)
+
+    def _doubt(self, directory: bytes, reason: str, now: int, *, recursive: bool) -> None:
+        if self._doubts.failed(directory, reason, now, recursive=recursive):
+            log.warning("a directory could not be read, and is tried again: %s", reason, extra={"path": "/" + show(directory)})
+
+    def _give_up(self, work: Work, reading: Reading) -> None:
+        """The reading hangs. State which directory that is, and do the rest of the work anew; what it finds is thrown away if it ever comes
+        back."""
+        reading.stamps.give_up()
+        place = reading.place
+        if place is None:
+            self._apart = True
+            self._outbox.put_back(work, was_done=False)
+            return
+        rest: Work
+        if isinstance(work, Checks):
+            rest = replace(work, paths={path: since for path, since in work.paths.items() if directory_of(path) != place})
+            more = bool(rest.paths)
+        else:
+            rest = replace(work, directories=tuple(directory for directory in work.directories if directory != place))
+            more = bool(rest.directories)
+        if more:
+            self._outbox.return_rest(rest)
+        self._doubt(place, DOES_NOT_ANSWER, boottime(), recursive=True)
+        stated = Unreadable(place, self._stamper.take(), DOES_NOT_ANSWER)
+        self._outgoing.add([stated], work, Lists((place,), True, Priority.DOUBTFUL))

@@ -49,7 +49,7 @@ class SessionRun:
         self.role = welcome.role
         self.stamper = Stamper(self._view_now, welcome.slot, welcome.highest, self._staleness)
         self.outgoing = Outgoing(outbox, self.stamper, welcome.window)
-        self.scheduler = Scheduler(source, outbox, self.outgoing, self.stamper, readers, parallel)
+        self.scheduler = Scheduler(source, outbox, self.outgoing, self.stamper, readers, watching.doubts, parallel)
         self._to_send = asyncio.Event()
         self._moved = asyncio.Event()
         self._unanswered = 0
@@ -143,6 +143,8 @@ class SessionRun:
             self._watching.notice()
             now = boottime()
             self._watching.retry_unwatched(now)
+            self.scheduler.retry(now)
+            self._watching.note_doubts()
             try:
                 async with asyncio.timeout(PULSE * SILENT_PULSES):
                     await self._session.send(Ping(now, self._offset.error(now)))

@@ -29,13 +29,7 @@ class Standstill:
         hangs = "a read of the source does not come back" if self._readers.hanging() else ""
         silent = "fusion does not answer" if run is not None and self._silence.look(run.heard) else ""
         stalled = f"fusion commits nothing: {run.stalled}" if run is not None and run.stalled else ""
-        self._note(HANGS, hangs, "see whether the file system hangs; reading goes on when it does")
-        self._note(SILENT, silent, "see whether fusion or the network hangs; the agent keeps trying")
-        self._note(STALLED, stalled, "see to the disk of fusion; nothing is lost: the agent still has what is not acknowledged")
+        self._conditions.note(HANGS, hangs, "see whether the file system hangs; reading goes on when it does")
+        self._conditions.note(SILENT, silent, "see whether fusion or the network hangs; the agent keeps trying")
+        self._conditions.note(STALLED, stalled, "see to the disk of fusion; nothing is lost: the agent still has what is not acknowledged")
         return hangs or silent or stalled
-
-    def _note(self, kind: str, message: str, remedy: str) -> None:
-        if message:
-            self._conditions.add(kind, message, remedy)
-        else:
-            self._conditions.clear(kind)

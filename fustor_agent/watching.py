@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 
+from fustor_agent.doubts import Doubts
 from fustor_agent.outbox import Outbox
 from fustor_agent.sources import Source, Watchable
 from fustor_core.clock import boottime
@@ -13,6 +14,7 @@ from fustor_core.conditions import Conditions
 log = logging.getLogger(__name__)
 
 OVERFLOWED = "events-overflowed"
+UNREADABLE = "unreadable"
 _DROPPED = "the kernel dropped change events because its queue was full; the whole root is being listed again"
 _LARGER_QUEUE = "if this comes often: sysctl fs.inotify.max_queued_events=131072"
 UNWATCHED_EVERY = 30_000_000_000
@@ -31,6 +33,7 @@ class Watching:
         self._watched = False
         self._retried = boottime()
         self._kinds: set[str] = set()
+        self.doubts = Doubts()
         self.noticed_to = 0
         self.failure: Exception | None = None
         """What noticing failed with. Nothing is noticed after it: whoever runs the pipe looks here."""
@@ -85,6 +88,10 @@ class Watching:
             self._outbox.ask(self._source.unwatched(), recursive=False, since=now)
             self._note_conditions(self._source)
             self._woken()
+
+    def note_doubts(self) -> None:
+        """Say what could not be read, or that all can be."""
+        self._conditions.note(UNREADABLE, *self.doubts.words())
 
     def _note_conditions(self, source: Watchable) -> None:
         standing = source.conditions()

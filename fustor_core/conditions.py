@@ -26,6 +26,13 @@ class Conditions:
         if first:
             self.changed()
 
+    def note(self, kind: str, message: str, remedy: str) -> None:
+        """The condition stands, or with an empty message it does not."""
+        if message:
+            self.add(kind, message, remedy)
+        else:
+            self.clear(kind)
+
     def clear(self, *kinds: str) -> None:
         """These conditions stand no more."""
         stood = bool(self._standing)

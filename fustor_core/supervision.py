@@ -103,16 +103,17 @@ class Stillness:
 
     def __init__(self) -> None:
         self._seen: object = None
-        self._looks = 0
+        self.looks = 0
+        """How many looks in a row it has been the same."""
 
     def look(self, value: object) -> bool:
         """Whether the value has been the same for so long that what it belongs to hangs."""
-        self._looks = self._looks + 1 if value == self._seen else 0
+        self.looks = self.looks + 1 if value == self._seen else 0
         self._seen = value
-        return self._looks >= STILL
+        return self.looks >= STILL
 
     def reset(self) -> None:
-        self._seen, self._looks = None, 0
+        self._seen, self.looks = None, 0
 
 
 def activity(thread: int) -> tuple[str, ...]:

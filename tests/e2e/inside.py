@@ -14,6 +14,7 @@ from fustor_agent.greeting import PipeOptions
 from fustor_agent.intent import Intents
 from fustor_agent.life import Life
 from fustor_agent.pipe import AgentPipe
+from fustor_agent.reading import directory_of
 from fustor_agent.retry import Retry
 from fustor_agent.senders.websocket import WebSocketSender
 from fustor_agent.sources import Look, Noticed, Stamps
@@ -37,24 +38,35 @@ class FaultySource(FsSource):
     """A real file tree, with a fault at the next reading or noticing if one is set."""
 
     fault: Callable[[], object] | None = None
+    fault_in: Callable[[bytes], object] | None = None
+    """Is given each directory in which something is read."""
+    verify_fault: Callable[[], object] | None = None
     notice_fault: Callable[[], object] | None = None
 
     def list(self, path: bytes, stamps: Stamps) -> Look:
-        self._fail()
+        self._fail([path])
         return super().list(path, stamps)
 
     def check(self, paths: Sequence[bytes], stamps: Stamps) -> Look:
-        self._fail()
+        self._fail([directory_of(path) for path in paths])
         return super().check(paths, stamps)
+
+    def verify(self) -> None:
+        if self.verify_fault:
+            self.verify_fault()
+        super().verify()
 
     def notice(self) -> Noticed:
         if self.notice_fault:
             self.notice_fault()
         return super().notice()
 
-    def _fail(self) -> None:
+    def _fail(self, directories: Sequence[bytes]) -> None:
         if self.fault:
             self.fault()
+        for directory in directories:
+            if self.fault_in:
+                self.fault_in(directory)
 
 
 class Pipe:
@@ -104,11 +116,18 @@ class Pipe:
 
 @asynccontextmanager
 async def running(
-    directory: Path, url: str, *names: str, attempts: int | None = None, states: StateStore | None = None
+    directory: Path,
+    url: str,
+    *names: str,
+    attempts: int | None = None,
+    states: StateStore | None = None,
+    prepare: Callable[[Pipe], None] = lambda pipe: None,
 ) -> AsyncIterator[list[Pipe]]:
-    """Pipes that follow, until the block ends."""
+    """Pipes that follow, until the block ends. `prepare` is called with each before it starts."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as http:
         pipes = [Pipe(directory, url, http, name, attempts, states) for name in names]
+        for each in pipes:
+            prepare(each)
         tasks = [asyncio.create_task(kept(each.pipe.run, each.pipe.died, lambda e=each: not e.pipe.ending)) for each in pipes]  # type: ignore[misc]  # mypy knows no default of a lambda
         try:
             for each in pipes:
@@ -116,7 +135,7 @@ async def running(
             yield pipes
         finally:
             for each in pipes:
-                each.source.fault = each.source.notice_fault = None
+                each.source.fault = each.source.fault_in = each.source.verify_fault = each.source.notice_fault = None
                 each.pipe.end("the test ends")
             await asyncio.wait(tasks, timeout=10)
             for each in pipes:

@@ -1,0 +1,117 @@
+"""What a reader thread does with one piece of work, and how far it is: so that a reading which hangs can be given up."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from fustor_agent.doubts import DOES_NOT_ANSWER
+from fustor_agent.outbox import Checks, Lists
+from fustor_agent.sources import Look, Source, Stamps
+from fustor_core.evidence import Listing, Unreadable
+from fustor_core.paths import split
+
+ENTRIES_AT_ONCE = 4000
+SECONDS_AT_ONCE = 0.05
+"""A reading ends after so many entries or so long, so that what it found travels while the next one reads."""
+
+
+class ReadingStamps:
+    """The stamps of one reading. Once that is given up, none of them holds `low` back, whenever it was taken."""
+
+    def __init__(self, stamps: Stamps) -> None:
+        self._stamps = stamps
+        self._taken: list[int] = []
+        self._given_up = False
+
+    def take(self) -> int:
+        at = self._stamps.take()
+        # In this order: whoever gives up meanwhile either finds the stamp here, or has left word for us.
+        self._taken.append(at)
+        if self._given_up:
+            self._stamps.drop(at)
+        return at
+
+    def drop(self, at: int) -> None:
+        self._stamps.drop(at)
+
+    def give_up(self) -> None:
+        """Nothing that the reading finds will be sent."""
+        self._given_up = True
+        for at in self._taken.copy():
+            self._stamps.drop(at)
+
+
+@dataclass(slots=True)
+class Reading:
+    """What doing one piece of work brought. `listed` are the directories that were read, `left` those that still are to be.
+
+    `place` is the directory that is being read at the moment, None where it is one of several, or the root as a whole (`verifying`).
+    """
+
+    stamps: ReadingStamps
+    look: Look = field(default_factory=lambda: Look([]))
+    listed: list[bytes] = field(default_factory=list)
+    left: list[bytes] = field(default_factory=list)
+    wall: float = 0.0
+    cpu: float = 0.0
+    place: bytes | None = None
+    verifying: bool = False
+
+    def verify(self, source: Source) -> None:
+        """Only what was read before the root was seen to be the same root is evidence about it."""
+        self.verifying = True
+        source.verify()
+
+
+def read_checks(source: Source, work: Checks, reading: Reading, *, apart: bool) -> Reading:
+    """Look at marked paths; with `apart` those of each directory by themselves, so that it shows which of them hangs. Runs on a reader
+    thread."""
+    wall, cpu = time.monotonic(), time.thread_time()
+    look = reading.look
+    by_directory = _by_directory(work.paths)
+    for directory, paths in by_directory.items() if apart or len(by_directory) == 1 else [(None, list(work.paths))]:
+        reading.place = directory
+        found = source.check(paths, reading.stamps)
+        look.evidence.extend(found.evidence)
+        look.directories.extend(found.directories)
+        look.strangers.extend(found.strangers)
+    reading.verify(source)
+    reading.wall, reading.cpu = time.monotonic() - wall, time.thread_time() - cpu
+    return reading
+
+
+def _by_directory(paths: Iterable[bytes]) -> dict[bytes, list[bytes]]:
+    found: dict[bytes, list[bytes]] = defaultdict(list)
+    for path in paths:
+        found[directory_of(path)].append(path)
+    return found
+
+
+def directory_of(path: bytes) -> bytes:
+    """The directory in which a path is looked at; the root is looked at by itself."""
+    return split(path)[0] if path else path
+
+
+def read_lists(source: Source, work: Lists, reading: Reading, hangs: Callable[[bytes], bool]) -> Reading:
+    """List directories, going down where the work is recursive, until a reading's measure is full. One that `hangs` is not touched, but
+    stated. Runs on a reader thread."""
+    wall, cpu = time.monotonic(), time.thread_time()
+    found, entries = reading.look, 0
+    reading.left.extend(work.directories)
+    while reading.left and entries < ENTRIES_AT_ONCE and time.monotonic() - wall < SECONDS_AT_ONCE:
+        directory = reading.place = reading.left.pop()
+        if hangs(directory):
+            look = Look([Unreadable(directory, reading.stamps.take(), DOES_NOT_ANSWER)])
+        else:
+            look = source.list(directory, reading.stamps)
+        reading.listed.append(directory)
+        found.evidence.extend(look.evidence)
+        entries += sum(len(one.entries) for one in look.evidence if isinstance(one, Listing)) + 1
+        if work.recursive:
+            reading.left.extend(look.directories)
+        else:
+            found.strangers.extend(look.strangers)
+    reading.verify(source)
+    reading.wall, reading.cpu = time.monotonic() - wall, time.thread_time() - cpu
+    return reading

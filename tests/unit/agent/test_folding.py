@@ -1,0 +1,48 @@
+"""What the outbox remembers of what it folded, and of the times of marks."""
+
+from fustor_agent.folding import MOST_TOLD, Folded
+from fustor_agent.mark_times import MarkTimes
+from fustor_agent.outbox import Lists, Outbox
+
+
+def test_it_is_told_below_which_directories_changes_were_folded_until_they_are_read() -> None:
+    outbox = Outbox(bound=10)
+    outbox.mark([b"elsewhere"], 1)
+    outbox.mark([b"d/%d" % number for number in range(20)], 5)
+    assert outbox.folded_below() == [b"", b"d"]
+    while work := outbox.take(checks=100, directories=100, live=True):
+        assert isinstance(work, Lists)
+        assert outbox.folded_below() == [b"", b"d"]
+        outbox.done(work)
+    assert outbox.folded_below() == []
+
+
+def test_what_is_marked_later_does_not_keep_it_up() -> None:
+    outbox = Outbox(bound=10)
+    outbox.mark([b"d/%d" % number for number in range(20)], 5)
+    outbox.mark([b"other"], 6)
+    work = outbox.take(checks=100, directories=100, live=False)
+    assert isinstance(work, Lists)
+    outbox.done(work)
+    assert outbox.oldest() == 6
+    assert outbox.folded_below() == []
+
+
+def test_few_directories_stand_for_many() -> None:
+    folded = Folded()
+    folded.add({b"a/%d/%d" % (number, number): number for number in range(1000)})
+    assert len(folded.below(0)) <= MOST_TOLD
+    assert folded.below(999) == [b"a"]
+    assert folded.below(1000) == []
+
+
+def test_one_old_time_keeps_no_others_in_memory() -> None:
+    times = MarkTimes()
+    times.add(0)
+    for time in range(1, 1_000_000):
+        times.add(time)
+        times.remove(time)
+    assert times.least() == 0
+    assert len(times) < 10_000
+    times.remove(0)
+    assert times.least() is None
