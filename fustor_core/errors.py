@@ -54,6 +54,12 @@ class NotFreshEnough(FustorError):
     exit_code = 5
 
 
+class NobodyLooks(Unreachable):
+    """No agent can look at what was asked for at the moment."""
+
+    exit_code = 5
+
+
 class SessionLost(Unreachable):
     """The session has ended; what was not acknowledged must be read again in a new one."""
 

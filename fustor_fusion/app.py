@@ -101,7 +101,7 @@ async def start(stack: AsyncExitStack, settings: FusionSettings, pipe: FusionPip
             *steering.routes(board, receiver.calls),
             *events.routes(feed),
             *metrics.routes(board, roots),
-            *looking.routes(views, roots),
+            *looking.routes(views, roots, board),
         ],
     )
     port = await stack.enter_async_context(listening(application, settings.listen.host, settings.listen.port))

@@ -4,8 +4,8 @@
         async for entry in fusion.find(b"/data", name=b"*.csv", newer=yesterday):
             print(entry.raw_path, entry.size)
 
-Every error is one of `fustor_core.errors`: NoSuchPath, NotFreshEnough, Refused (the key may not do this), Unreachable (no answer; worth
-trying again), ConfigurationError (a wrong address, an unknown key, a malformed question).
+Every error is one of `fustor_core.errors`: NoSuchPath, NotFreshEnough, NobodyLooks (no agent can look at the moment), Refused (the key may
+not do this), Unreachable (no answer; worth trying again), ConfigurationError (a wrong address, an unknown key, a malformed question).
 """
 
 import os
@@ -17,7 +17,7 @@ from urllib.parse import quote_from_bytes, urlsplit
 
 import msgspec
 
-from fustor_core.errors import ConfigurationError, FustorError, NoSuchPath, NotFreshEnough, Refused, Unreachable
+from fustor_core.errors import ConfigurationError, FustorError, NobodyLooks, NoSuchPath, NotFreshEnough, Refused, Unreachable
 from fustor_core.printable import one_line
 from fustor_core.times import format_instant
 from fustor_fusion.query import Instant
@@ -203,6 +203,8 @@ class Client:
                 return NoSuchPath(detail)
             case 412:
                 return NotFreshEnough(detail)
+            case 503 if problem.slug == "nobody-looks":
+                return NobodyLooks(detail)
             case _ if status >= 500:
                 return Unreachable(f"fusion at {self._url} cannot answer: {detail}")
             case _:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from fustor_core.clock import ViewClock, wall
-from fustor_core.errors import Refused, Unreachable
+from fustor_core.errors import NobodyLooks, Refused
 from fustor_core.wire import Hello, Role, Welcome
 from fustor_fusion.api.ports import RootFacts, SourcePath
 from fustor_fusion.relooking import Relooking
@@ -98,10 +98,10 @@ class Root:
         self.table.remove(session, self.clock.now())
 
     async def look(self, paths: Sequence[bytes], directories: Sequence[bytes], *, recursive: bool) -> None:
-        """Have the leading agent read these again, and wait until what it found is committed. Unreachable if no agent serves the root."""
+        """Have the leading agent read these again, and wait until what it found is committed. NobodyLooks if no agent serves the root."""
         leading = self.table.leading
         if leading is None or leading.ask is None:
-            raise Unreachable(f"no agent serves root {self.name} at the moment; start one, or see in its log why it cannot reach fusion")
+            raise NobodyLooks(f"no agent serves root {self.name} at the moment; start one, or see in its log why it cannot reach fusion")
         await leading.ask(paths, directories, recursive)
 
     async def relook(self, look: Callable[[Sequence[bytes]], Awaitable[None]]) -> bool:
@@ -161,8 +161,10 @@ class Root:
         return LiveRoot(leading.agent, True, leading.vouched_to, pending, None, progress, remote_writers, conditions, follows)
 
     def facts(self) -> RootFacts:
-        leading = self.table.leading
-        return RootFacts(sorted(self._agents), leading.agent if leading else None, list(self._paths.values()))
+        leading, paths = self.table.leading, list(self._paths.values())
+        if leading is None:
+            return RootFacts(sorted(self._agents), None, paths)
+        return RootFacts(sorted(self._agents), leading.agent, paths, f"{leading.agent}:{leading.hello.pipe}")
 
     # The store
 

@@ -7,7 +7,17 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
-from fustor_core.errors import FustorError, MalformedInput, NoSuchPath, NotFreshEnough, Refused, StoreUnavailable, Unidentified, Unreachable
+from fustor_core.errors import (
+    FustorError,
+    MalformedInput,
+    NobodyLooks,
+    NoSuchPath,
+    NotFreshEnough,
+    Refused,
+    StoreUnavailable,
+    Unidentified,
+    Unreachable,
+)
 
 MEDIA_TYPE: Final = "application/problem+json"
 ALWAYS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -33,6 +43,7 @@ _STATUS: Final[Sequence[tuple[type[FustorError], int, str]]] = (
     (NoSuchPath, 404, "no-such-path"),
     (NotFreshEnough, 412, "not-fresh-enough"),
     (StoreUnavailable, 503, "store-unavailable"),
+    (NobodyLooks, 503, "nobody-looks"),
     (Unreachable, 503, "unreachable"),
 )
 _encode: Final = msgspec.json.Encoder().encode

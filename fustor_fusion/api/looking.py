@@ -1,22 +1,30 @@
 """What makes agents look: refreshing a path, and verifying what fusion claims."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Coroutine, Sequence
+from typing import Any, Final, Protocol, TypeVar
 
 from aiohttp import web
 from msgspec import UNSET, Struct, UnsetType
 
+from fustor_core.errors import NobodyLooks, SessionLost
 from fustor_core.http.pipes import condition
 from fustor_core.http.problems import ALWAYS, Problem
 from fustor_core.paths import show
+from fustor_core.pipe import PipeState
 from fustor_fusion.api import parameters, shapes
 from fustor_fusion.api.application import Route
+from fustor_fusion.api.ports import Pipes
 from fustor_fusion.api.verifying import Lookable, Verification
 from fustor_fusion.authorization import READ_VIEW
 from fustor_fusion.trust import LiveRoot, Trustworthiness, assess, combine
 from fustor_fusion.verify import Tally, statement, upper_bound
 from fustor_fusion.views import InRoot, View, Views
+
+T = TypeVar("T")
+
+HELD_EVERY: Final = 0.25
+"""Seconds between looks at whether an operator has held the pipe that is to look."""
 
 
 class LookableRoots(Protocol):
@@ -57,9 +65,9 @@ class VerifyShape(Struct, frozen=True):
     path_b64: str | UnsetType = UNSET
 
 
-def routes(views: Views, roots: LookableRoots) -> list[Route]:
+def routes(views: Views, roots: LookableRoots, pipes: Pipes) -> list[Route]:
     """The routes that make agents look."""
-    looking = _Looking(views, roots)
+    looking = _Looking(views, roots, pipes)
     return [
         Route("POST", "/v1/views/{view}/refresh", looking.refresh, READ_VIEW),
         Route("POST", "/v1/views/{view}/verify", looking.verify, READ_VIEW),
@@ -69,9 +77,10 @@ def routes(views: Views, roots: LookableRoots) -> list[Route]:
 class _Looking:
     """The handlers. One verification runs at a time: it reads as much as the storage bears."""
 
-    def __init__(self, views: Views, roots: LookableRoots) -> None:
+    def __init__(self, views: Views, roots: LookableRoots, pipes: Pipes) -> None:
         self._views = views
         self._roots = roots
+        self._pipes = pipes
         self._verifying = asyncio.Lock()
 
     async def refresh(self, request: web.Request) -> web.Response:
@@ -79,7 +88,7 @@ class _Looking:
         asked = parameters.refresh(request.rel_url.raw_query_string)
         places = self._places(request.match_info["view"], asked.path)
         for root, place in places:
-            await root.look([place.path], [place.path], recursive=asked.recursive)
+            await self._unless_held(root, root.look([place.path], [place.path], recursive=asked.recursive))
         exists = await asyncio.to_thread(lambda: any(_exists(root, place) for root, place in places))
         path, encoded = shapes.text(asked.path)
         return await self._answer(RefreshShape(path, asked.recursive, exists, encoded), places)
@@ -91,13 +100,33 @@ class _Looking:
         tally = Tally()
         async with self._verifying:
             for root, place in places:
-                tally.add(await Verification(root, place).run(asked.sample))
+                tally.add(await self._unless_held(root, Verification(root, place).run(asked.sample)))
         exact = asked.sample is None
         examples = [ExampleShape(text, kind, encoded) for path, kind in tally.examples for text, encoded in [shapes.text(path)]]
         bound = tally.wrong / tally.compared if exact and tally.compared else upper_bound(tally.wrong, tally.compared)
         path, encoded = shapes.text(asked.path)
         figures = (tally.compared, tally.left_out, tally.wrong, dict(tally.kinds), examples, bound, statement(tally, exact=exact))
         return await self._answer(VerifyShape(path, exact, *figures, encoded), places)
+
+    async def _unless_held(self, root: Lookable, work: Coroutine[Any, Any, T]) -> T:
+        """What the agent of the root does; NobodyLooks as soon as it does nothing, because its pipe is held or its session has ended."""
+        doing = asyncio.ensure_future(work)
+        try:
+            done: set[asyncio.Future[T]] = set()
+            while not done:
+                self._check_not_held(root)
+                done, _ = await asyncio.wait([doing], timeout=HELD_EVERY)
+            return await doing
+        except SessionLost as error:
+            raise NobodyLooks(f"{error}, so nobody looked: ask again when it is back") from error
+        finally:
+            doing.cancel()
+
+    def _check_not_held(self, root: Lookable) -> None:
+        facts = root.facts()
+        pipe = None if facts.pipe is None else self._pipes.get(facts.pipe)
+        if pipe is not None and pipe.value is not None and PipeState(pipe.value) & PipeState.PAUSED:
+            raise NobodyLooks(f"the pipe {pipe.id} is paused, so nobody can look: `fustor pipe resume {pipe.id}`")
 
     def _places(self, name: str, path: bytes) -> list[tuple[Lookable, InRoot]]:
         """The roots at or below a path of the view, each with the place in it. Raises Problem."""

@@ -22,11 +22,12 @@ class SourcePath:
 
 @dataclass(frozen=True, slots=True)
 class RootFacts:
-    """Who serves a root. `agents` are all that ever did, by name; `leader` lists it at the moment."""
+    """Who serves a root. `agents` are all that ever did, by name; `leader` lists it at the moment, by `pipe` (its id)."""
 
     agents: Sequence[str] = ()
     leader: str | None = None
     paths: Sequence[SourcePath] = ()
+    pipe: str | None = None
 
 
 class RootAccess(Protocol):

@@ -24,7 +24,7 @@ class Lookable(RootAccess, Protocol):
     """A root whose agents can be asked."""
 
     async def look(self, paths: Sequence[bytes], directories: Sequence[bytes], *, recursive: bool) -> None:
-        """Have these read again, and wait until what was found is committed. Unreachable or SessionLost if nobody can."""
+        """Have these read again, and wait until what was found is committed. NobodyLooks or SessionLost if nobody can."""
 
 
 class Verification:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from fustor_core.cli import print_error
-from fustor_core.errors import NoSuchPath
+from fustor_core.errors import NoSuchPath, NotFreshEnough
 from fustor_core.paths import show
 from fustor_fusion.client import Client
 from fustor_fusion.commands.options import Connection
@@ -61,29 +61,42 @@ class Asking:
     trust: Trust
     roots: Sequence[Root] = ()
     sources: list[Source] = field(default_factory=list)
+    fresh: bool = False
     code: int = 0
 
-    async def each_place(self, typed: Sequence[bytes], ask: Callable[[Place], Awaitable[object]]) -> None:
-        """Ask about each path; one that does not exist is reported, the others are answered, and the exit code is 1."""
+    async def each_place(self, typed: Sequence[bytes], ask: Callable[[Place], Awaitable[object]], *, recursive: bool = False) -> None:
+        """Ask about each path, all below it too if `recursive`; one that does not exist is reported, the others are answered, and the exit
+        code is 1."""
         for path in typed:
             try:
-                await ask(await self.place(path))
+                await ask(await self.place(path, recursive=recursive))
             except NoSuchPath as error:
                 self.output.flush()
                 self.code = error.exit_code
                 print_error(str(error))
 
-    async def place(self, typed: bytes) -> Place:
+    async def place(self, typed: bytes, *, recursive: bool = False) -> Place:
         """What a typed path stands for; of several readings, the first that exists. Raises NoSuchPath."""
         possible = readings(typed, _here(), self.sources)
         for view in possible[:-1]:
             with suppress(NoSuchPath):
+                await self._freshen(view, recursive=recursive)
                 await self.client.stat(view)
                 return Place(typed, view)
         if not possible:
             indexed = ", ".join(sorted(show(source.path) for source in self.sources)) or "nothing on this machine"
             raise NoSuchPath(f"{show(typed)} is not indexed ({indexed} is); a path of the view begins with a slash")
+        await self._freshen(possible[-1], recursive=recursive)
         return Place(typed, possible[-1])
+
+    async def _freshen(self, view: bytes, *, recursive: bool) -> None:
+        """Where that is wanted, have the agents look first. Raises NobodyLooks, and NotFreshEnough where they could not read all of it."""
+        if not self.fresh:
+            return
+        answer = await self.client.refresh(view, recursive=recursive)
+        unread = [each.message for each in answer.meta.conditions if each.type == "unreadable"]
+        if recursive and unread:
+            raise NotFreshEnough(f"{show(view)}: the agents looked, and {unread[0]}: leave out --fresh to see what was known before")
 
     async def stat(self, place: Place) -> Answer[Entry]:
         """The entry at a place. Raises NoSuchPath, in terms of what was typed."""
@@ -108,7 +121,7 @@ async def asking(connection: Connection, *, local_paths: bool = True) -> AsyncIt
         heard=trust.hear,
     )
     async with client:
-        run = Asking(client, Output(), trust)
+        run = Asking(client, Output(), trust, fresh=connection.fresh)
         if local_paths:
             run.roots = await client.roots()
             run.sources = _sources(run.roots)

@@ -2,7 +2,7 @@
 
 import click
 
-from fustor_fusion.commands.options import Connection, connection_options
+from fustor_fusion.commands.options import Connection, connection_options, fresh_option
 
 _EXAMPLES = """\b
 Examples:
@@ -27,6 +27,7 @@ Examples:
 @click.option("-0", "--null", "nul", is_flag=True, help="End each line with NUL instead of newline.")
 @click.option("--time", "with_time", is_flag=True, help="The latest modification of anything below, too.")
 @connection_options
+@fresh_option
 def du(
     paths: tuple[bytes, ...],
     summarize: bool,

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from fustor_fusion.commands.options import NAMES, Connection, connection_options
+from fustor_fusion.commands.options import NAMES, Connection, connection_options, fresh_option
 
 _EXAMPLES = """\b
 Examples:
@@ -37,6 +37,7 @@ class FindCommand(click.Command):
     epilog=_EXAMPLES,
 )
 @connection_options
+@fresh_option
 @click.pass_context
 def find(ctx: click.Context, /, connection: Connection, as_json: bool, **_: Any) -> int:
     """Print what is at and below each PATH (by default the present directory) and meets EXPRESSION, as find does.

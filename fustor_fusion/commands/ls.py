@@ -4,7 +4,7 @@ import time
 
 import click
 
-from fustor_fusion.commands.options import Connection, connection_options
+from fustor_fusion.commands.options import Connection, connection_options, fresh_option
 
 _EXAMPLES = """\b
 Examples:
@@ -22,6 +22,7 @@ Examples:
 @click.option("-h", "--human-readable", "human", is_flag=True, help="With -l: sizes such as 4.0K, 1.5G.")
 @click.option("-1", "_one", is_flag=True, help="One name a line, as it is anyway.")
 @connection_options
+@fresh_option
 def ls(
     paths: tuple[bytes, ...],
     is_long: bool,

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Any, Final, TypeVar
 
@@ -24,6 +24,8 @@ class Connection:
     max_age: str | None
     require_complete: bool
     verbose: bool
+    fresh: bool = False
+    """Whether the agents look first."""
 
 
 NAMES: Final[Mapping[bytes, bool]] = {
@@ -32,6 +34,7 @@ NAMES: Final[Mapping[bytes, bool]] = {
     b"--view": True,
     b"--max-age": True,
     b"--require-complete": False,
+    b"--fresh": False,
     b"--json": False,
     b"--verbose": False,
     b"-v": False,
@@ -74,6 +77,17 @@ def connection_options(command: _F) -> _F:
     for option in reversed(_OPTIONS):
         decorated = option(decorated)
     return decorated  # type: ignore[no-any-return]  # it takes the command's arguments and the options
+
+
+def fresh_option(command: _F) -> _F:
+    """Adds `--fresh`, which is part of the `connection` that the command gets. To be put below `connection_options`."""
+
+    @wraps(command)
+    def with_freshness(*args: Any, connection: Connection, fresh: bool, **others: Any) -> Any:
+        return command(*args, connection=replace(connection, fresh=fresh), **others)
+
+    text = "Have the agents look first: what had finished when this was asked is in the answer, or it fails (exit code 5)."
+    return click.option("--fresh", is_flag=True, help=text)(with_freshness)  # type: ignore[return-value]  # as above
 
 
 def address(url: str | None, key: str | None, environ: Mapping[str, str]) -> tuple[str, str | None]:

@@ -40,7 +40,7 @@ async def search(connection: Connection, typed: Sequence[bytes], words: Sequence
         references = {path: await _reference(run, path) for path in named_references(expression)}
         walker = _Search(run, expression, plan(expression, references), references, context, as_json=as_json)
         with suppress(Quit):
-            await run.each_place(typed, walker.below)
+            await run.each_place(typed, walker.below, recursive=expression.max_depth is None or expression.max_depth > 1)
         walker.end()
     return run.code
 

@@ -2,7 +2,7 @@
 
 import click
 
-from fustor_fusion.commands.options import Connection, connection_options
+from fustor_fusion.commands.options import Connection, connection_options, fresh_option
 
 _EXAMPLES = """\b
 Examples:
@@ -16,6 +16,7 @@ Examples:
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=bytes))
 @click.option("-c", "--format", "layout", metavar="FORMAT", help="Print FORMAT and a newline for each PATH, filled in as stat does.")
 @connection_options
+@fresh_option
 def stat(paths: tuple[bytes, ...], layout: str | None, connection: Connection, as_json: bool) -> int:
     """Show what is known about each PATH, and since when: a symbolic link itself, never what it points to.
 

@@ -79,7 +79,7 @@ async def show_totals(connection: Connection, typed: Sequence[bytes], wanted: To
                 _show(run, place.shown(view), amounts[view], wanted, shown, always=view == place.view and not start.is_directory)
             shown.sum.add(amounts[place.view])
 
-        await run.each_place(typed, show)
+        await run.each_place(typed, show, recursive=True)
         if wanted.grand_total:
             _show(run, b"total", shown.sum, wanted, shown, always=True)
         if wanted.as_json:
