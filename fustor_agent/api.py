@@ -110,7 +110,7 @@ class _Api:
             )
         asked = acting.parse(verb, request.rel_url.raw_query_string)
         try:
-            await pipe.act(asked.verb, reason=asked.reason, after_halt=asked.after_halt)
+            await pipe.act(asked.verb, reason=asked.reason, after_halt=asked.after_halt, path=asked.path, shallow=asked.shallow)
         except NotPossible as error:
             raise acting.not_possible(str(error), error.allowed) from error
         return _answer(_shape(pipe), status=202)

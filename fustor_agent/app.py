@@ -10,6 +10,7 @@ from uuid import uuid4
 import aiohttp
 
 from fustor_agent.api import build
+from fustor_agent.audit import AuditOptions
 from fustor_agent.control import ControlLink
 from fustor_agent.greeting import PipeOptions
 from fustor_agent.intent import Intents
@@ -121,7 +122,15 @@ def _stalled(pipes: Iterable[AgentPipe]) -> None:
 def _pipe(settings: AgentSettings, name: str, sender: WebSocketSender, machine: StateMachine, intents: Intents) -> AgentPipe:
     pipe, reconnect, retry = settings.pipes[name], settings.reconnect, _retry(settings)
     options = PipeOptions(
-        settings.id, _boot(), machine.run, name, pipe.root, settings.load.parallel, settings.drain.timeout, reconnect.critical_after
+        agent=settings.id,
+        boot=_boot(),
+        run=machine.run,
+        name=name,
+        root=pipe.root,
+        parallel=settings.load.parallel,
+        drain_timeout=settings.drain.timeout,
+        critical_after=reconnect.critical_after,
+        audit=AuditOptions(settings.audit.every),
     )
 
     def make_life(steering: Steering, number: int, held: bool) -> Life:

@@ -127,7 +127,13 @@ class ControlLink:
             done = Done(command.number, f"this agent has no pipe {command.pipe!r}", "no-such-pipe")
         else:
             try:
-                await pipe.act(command.verb, reason=command.reason, after_halt=command.after_halt)
+                await pipe.act(
+                    command.verb,
+                    reason=command.reason,
+                    after_halt=command.after_halt,
+                    path=command.path,
+                    shallow=command.shallow,
+                )
             except NotPossible as error:
                 done = Done(command.number, str(error), "not-possible", list(error.allowed))
             except StoreUnavailable as error:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from fustor_agent.audit import AuditOptions
 from fustor_agent.sources import Source
 from fustor_core.wire import Hello, Identity
 
@@ -18,6 +19,7 @@ class PipeOptions:
     parallel: int
     drain_timeout: float
     critical_after: float
+    audit: AuditOptions
 
 
 def hello_of(options: PipeOptions, number: int, source: Source, identity: Identity, session: str, sequence: int) -> Hello:

@@ -52,6 +52,7 @@ DECISIONS: Final[Mapping[tuple[Desired, str], Desired]] = {
     (_D.RUNNING, Verb.START): _D.RUNNING,
     (_D.RUNNING, Verb.RESTART): _D.RUNNING,
     (_D.RUNNING, Verb.SNAPSHOT): _D.RUNNING,
+    (_D.RUNNING, Verb.AUDIT): _D.RUNNING,
     (_D.RUNNING, Verb.HALT): _D.HALTED,
     (_D.PAUSED, Verb.PAUSE): _D.PAUSED,
     (_D.PAUSED, Verb.RESUME): _D.RUNNING,

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final
 
 from fustor_agent import phases
+from fustor_agent.auditing import Auditing
 from fustor_agent.greeting import PipeOptions, hello_of
 from fustor_agent.opening import opened
 from fustor_agent.outbox import Outbox, Priority
@@ -53,6 +54,7 @@ class Life:
         self._held = held
         self._outbox = Outbox()
         self._watching = Watching(source, self._outbox, steering.conditions, self._woken)
+        self._auditing = Auditing(options.audit, self._outbox, steering)
         self._readers = Readers(f"read-{options.name}")
         self._standstill = Standstill(self._readers, steering.conditions)
         self._offset = Offset()
@@ -82,10 +84,20 @@ class Life:
         if self._run:
             self._run.scheduler.hold(held)
         self._steering.step(phases.held(self._steering.state, self._phase, hold=held))
+        self._reconsider()
 
     def list_again(self) -> None:
         """List everything once more, after what is being listed at the moment."""
         self._again = True
+        self._reconsider()
+
+    def audit(self, path: bytes, *, shallow: bool) -> None:
+        """Audit `path` and all below it, or what has moved, after what is being listed at the moment."""
+        self._auditing.order(path, shallow=shallow)
+        self._reconsider()
+
+    def _reconsider(self) -> None:
+        """What is due may be something else than what is waited for; a walk over everything goes on."""
         if self._walk is None:
             self._patience.interrupt()
 
@@ -98,6 +110,8 @@ class Life:
             "walk_entries": run.scheduler.entries if run else 0,
             "walk_directories": run.scheduler.directories if run else 0,
             "walk_directories_left": waiting(Priority.SNAPSHOT),
+            "audit_directories": run.scheduler.audits.directories if run else 0,
+            "audit_directories_left": waiting(Priority.AUDIT) + waiting(Priority.ROUND),
             "folded": self._outbox.folded,
         }
 
@@ -121,9 +135,10 @@ class Life:
 
     @property
     def _phase(self) -> str | None:
-        """The phase in which the pipe works while a session stands; a follower has none while it sets its watches."""
+        """The phase in which the pipe works while a session stands; a follower has none while it sets its watches, nor has a pipe that
+        cannot watch when everything is listed."""
         if self._walk is None:
-            return phases.MESSAGE
+            return phases.MESSAGE if self._watching.watches else None
         return phases.SNAPSHOT if self._leads else None
 
     # Supervision
@@ -143,6 +158,7 @@ class Life:
             self._steering.step(phases.lost(state, stands_still))
         elif self._serving and state.lifecycle is LifecycleState.RECOVERING:
             self._steering.all_steps(phases.connected(state, self._phase, held=self._held))
+            self._reconsider()
         elif self._lost_at is not None and asyncio.get_running_loop().time() - self._lost_at > self._options.critical_after:
             self._lost_at = None
             self._steering.step(phases.fault(state, "the session has been lost for too long"))
@@ -246,12 +262,14 @@ class Life:
                 if not run.walk_done:
                     continue
                 self._walk, self._walked = None, True
-                self._steering.all_steps(phases.walked(self._steering.state))
+                self._auditing.everything_listed(run.scheduler.directories)
+                self._steering.all_steps(phases.walked(self._steering.state, self._phase))
             if self._again:
                 self._again, resumed, self._walk = False, False, run.new_walk()
                 self._steering.all_steps(phases.listing_again(self._steering.state))
                 continue
-            await self._patience.unless_interrupted(asyncio.Event().wait)
+            await self._auditing.carry_out(run, self._patience, scheduled=self._leads)
+            await self._patience.unless_interrupted(partial(self._auditing.wait, scheduled=self._leads))
         await self._drain(run)
 
     def _role_changed(self, role: Role) -> None:

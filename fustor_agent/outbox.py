@@ -6,7 +6,7 @@ meanwhile stands for itself, so it survives the acknowledgement; what was sent b
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
@@ -17,18 +17,35 @@ from fustor_core.wire import Via
 
 
 class Priority(IntEnum):
-    """What goes first. LIVE is for checks of single paths; the others are for lists of directories. DOUBTFUL are those that could not be
-    read, tried again apart from all others, because they may hang."""
+    """What goes first. LIVE is for checks of single paths; the others are for lists of directories.
+
+    AUDIT is what an audit does as a whole: a shallow one, one that was asked for, and what fusion knew otherwise. ROUND is the deep audit
+    that goes round for ever, a few directories at a time. DOUBTFUL are those that could not be read, tried again apart from all others,
+    because they may hang.
+    """
 
     LIVE = 1
     ASKED = 2
     SNAPSHOT = 3
     AUDIT = 4
-    DOUBTFUL = 5
+    ROUND = 5
+    DOUBTFUL = 6
 
     @property
     def via(self) -> Via:
-        return Via.ASKED if self is Priority.DOUBTFUL else Via[self.name]
+        return _VIAS[self]
+
+    @property
+    def audits(self) -> bool:
+        """Whether it compares what fusion should know already."""
+        return self in (Priority.AUDIT, Priority.ROUND)
+
+
+_VIAS = {Priority.LIVE: Via.LIVE, Priority.SNAPSHOT: Via.SNAPSHOT, Priority.AUDIT: Via.AUDIT, Priority.ROUND: Via.AUDIT}
+_VIAS |= dict.fromkeys((Priority.ASKED, Priority.DOUBTFUL), Via.ASKED)
+
+WALKS = (Priority.SNAPSHOT, Priority.AUDIT, Priority.ROUND)
+"""Work over many directories, that may have to wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +87,7 @@ class Outbox:
         self._single: dict[bytes, int] = {}
         self._looks: list[Work] = []
         self._walks: dict[Priority, list[Lists]] = {priority: [] for priority in Priority if priority is not Priority.LIVE}
+        self._checking: Counter[bytes] = Counter()
         self._times = MarkTimes()
         self._running: Counter[Priority] = Counter()
         self._answers: Counter[int] = Counter()
@@ -99,7 +117,16 @@ class Outbox:
         self._remember(self._trees if recursive else self._single, directories, since)
         self._fold_lists()
 
-    def answer(self, look: int, paths: Iterable[bytes], directories: Iterable[bytes], *, recursive: bool, since: int) -> None:
+    def answer(
+        self,
+        look: int,
+        paths: Iterable[bytes],
+        directories: Iterable[bytes],
+        *,
+        recursive: bool,
+        since: int,
+        priority: Priority = Priority.ASKED,
+    ) -> None:
         """Read these again, and tell by `answered` when all of it is done."""
         marks, wanted = dict.fromkeys(paths, since), tuple(directories)
         self._answers[look] += 1
@@ -107,7 +134,7 @@ class Outbox:
             self._hold(Checks(marks, look, Priority.ASKED))
             self._looks.append(Checks(marks, look, Priority.ASKED))
         if wanted:
-            self._push(Lists(wanted, recursive, Priority.ASKED, since, look))
+            self._push(Lists(wanted, recursive, priority, since, look))
         self._settle_look(look)
 
     def walk(self, priority: Priority, directories: Iterable[bytes], *, recursive: bool = True) -> None:
@@ -139,15 +166,17 @@ class Outbox:
 
     # What goes out
 
-    def take(self, *, checks: int, directories: int, live: bool) -> Work | None:
+    def take(self, *, checks: int, directories: int, live: bool, walks: Container[Priority] = WALKS) -> Work | None:
         """The next work: at most so many paths or directories. A `live` taker leaves walks to the others, who take checks only where
-        nothing else waits: so neither starves the other."""
+        nothing else waits: so neither starves the other. `walks` are those that may go on at the moment."""
         work: Work | None = self._take_checks(checks) if live else None
         work = work or self._take_asked(directories)
         if not live:
-            work = work or self._take_walk(directories) or self._take_checks(checks)
+            work = work or self._take_walk(directories, walks) or self._take_checks(checks)
         if work:
             self._running[work.priority] += 1
+        if isinstance(work, Checks):
+            self._checking.update(work.paths.keys())
         return work
 
     def take_doubtful(self) -> Work | None:
@@ -182,9 +211,11 @@ class Outbox:
                 return work
         return None
 
-    def _take_walk(self, limit: int) -> Lists | None:
-        for priority in (Priority.SNAPSHOT, Priority.AUDIT):
-            if self._walks[priority]:
+    def _take_walk(self, limit: int, walks: Container[Priority]) -> Lists | None:
+        for priority in WALKS:
+            waiting = self._walks[priority]
+            # What fusion waits for goes on in any case.
+            if waiting and (priority in walks or waiting[-1].look):
                 return self._pop(priority, limit)
         return None
 
@@ -201,7 +232,7 @@ class Outbox:
 
     def done(self, work: Work) -> None:
         """The evidence of this work has been handed to the session."""
-        self._running[work.priority] -= 1
+        self._end(work)
         self._release(work)
 
     def put_back(self, work: Work, *, was_done: bool) -> None:
@@ -213,8 +244,14 @@ class Outbox:
             case Lists():
                 self._push(replace(work, look=0, recursive=work.recursive and not was_done))
         if not was_done:
-            self._running[work.priority] -= 1
+            self._end(work)
             self._release(replace(work, look=0))
+
+    def _end(self, work: Work) -> None:
+        self._running[work.priority] -= 1
+        if isinstance(work, Checks):
+            self._checking.subtract(work.paths.keys())
+            self._checking = +self._checking
 
     def forget_looks(self) -> None:
         """The session that asked for looks has ended: what they asked for is still read, but nobody is told."""
@@ -242,6 +279,10 @@ class Outbox:
         answered, self._answered = self._answered, []
         return answered
 
+    def tells_of(self, path: bytes) -> bool:
+        """Whether an event has told of this path, or may have, and its evidence has not been handed over yet."""
+        return path in self._marks or path in self._checking or not self.idle(Priority.ASKED)
+
     def waiting(self, priority: Priority) -> int:
         """How many paths or directories wait for their turn."""
         if priority is Priority.LIVE:
@@ -249,9 +290,13 @@ class Outbox:
         asked = len(self._single) + len(self._trees) + len(self._looks) if priority is Priority.ASKED else 0
         return asked + sum(len(work.directories) for work in self._walks[priority])
 
+    def running(self, priority: Priority) -> bool:
+        """Whether something of this priority is being read, or waits to be sent."""
+        return self._running[priority] > 0
+
     def idle(self, *priorities: Priority) -> bool:
         """Whether nothing of these priorities waits or is being read."""
-        return all(not self.waiting(priority) and not self._running[priority] for priority in priorities)
+        return not any(self.waiting(priority) or self.running(priority) for priority in priorities)
 
     def _remember(self, where: dict[bytes, int], paths: Iterable[bytes], since: int) -> None:
         for path in paths:

@@ -2,7 +2,7 @@
 breaks."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from fustor_agent.outbox import Outbox, Priority, Work
@@ -57,11 +57,12 @@ class Outgoing:
 
     # From the readers
 
-    def add(self, evidence: list[Evidence], work: Work, redo: Work) -> None:
-        """All that reading `work` found; if it is lost, `redo` finds it again."""
+    def add(self, evidence: list[Evidence], work: Work, redo: Work, vias: Sequence[Via] = ()) -> None:
+        """All that reading `work` found; if it is lost, `redo` finds it again. `vias` label each piece where the work does not."""
         queue = self._urgent if work.priority <= Priority.ASKED else self._walked
         via = work.priority.via
-        items = [_Ready(one, size_of(one), via) for one in evidence] or [_Ready(None, 0, via)]
+        items = [_Ready(one, size_of(one), label) for one, label in zip(evidence, vias or [via] * len(evidence), strict=True)]
+        items = items or [_Ready(None, 0, via)]
         items[-1].work, items[-1].redo = work, redo
         queue.extend(items)
         self._size += sum(item.size for item in items)

@@ -7,13 +7,14 @@ from fustor_core.state import Event, EventType, HealthState, LifecycleState, Mac
 
 SNAPSHOT = "SNAPSHOT"
 MESSAGE = "MESSAGE"
+AUDIT = "AUDIT"
 
 _E = EventType
 _HELD = {"held": True}
 
 
 def _towards(operational: OperationalState, phase: str | None, *, held: bool, was_held: bool) -> list[Event]:
-    """From where the operational layer stands to work in `phase` (None: to none yet), or to an operator's pause."""
+    """From where the operational layer stands to work in `phase` (None: to none), or to an operator's pause."""
     if operational is OperationalState.PAUSED and held:
         return [] if was_held else [(_E.HOLD, None)]
     if operational in (OperationalState.RUNNING, OperationalState.BACKGROUND_RUNNING):
@@ -29,12 +30,12 @@ def _towards(operational: OperationalState, phase: str | None, *, held: bool, wa
         return events
     if operational in (OperationalState.STOPPED, OperationalState.IDLE):
         events.append((_E.SET_READY, None))
-    events.append((_E.TASK_START, {"phase": phase or MESSAGE}))
+    events.append((_E.TASK_START, {"phase": phase} if phase else None))
     return [*events, (_E.TASK_PAUSE, _HELD)] if held else events
 
 
 def connected(state: MachineState, phase: str | None, *, held: bool = False) -> list[list[Event]]:
-    """The session stands, and the pipe goes on in `phase`; None while a follower sets its watches."""
+    """The session stands, and the pipe goes on in `phase`; None while a follower sets its watches, and where nothing can be watched."""
     onwards = _towards(state.operational, phase, held=held, was_held=state.held)
     match state.lifecycle:
         case LifecycleState.INITIALIZING:
@@ -57,20 +58,47 @@ def held(state: MachineState, phase: str | None, *, hold: bool) -> list[Event]:
     return []
 
 
-def walked(state: MachineState) -> list[list[Event]]:
-    """Everything has been listed: from here on changes are followed."""
+def walked(state: MachineState, phase: str | None = MESSAGE) -> list[list[Event]]:
+    """Everything has been listed: from here on changes are followed, in `phase` (None: nothing can be watched, so there is no work)."""
     if state.lifecycle is not LifecycleState.ACTIVE or state.operational is OperationalState.PAUSED:
         return []
     if state.operational is OperationalState.RUNNING:
-        return [[(_E.TASK_COMPLETE, None), (_E.TASK_START, {"phase": MESSAGE})]] if state.sync == SNAPSHOT else []
-    return [_towards(state.operational, MESSAGE, held=False, was_held=state.held)]
+        onwards: list[Event] = [(_E.TASK_START, {"phase": phase})] if phase else []
+        return [[(_E.TASK_COMPLETE, None), *onwards]] if state.sync == SNAPSHOT else []
+    return [_towards(state.operational, phase, held=False, was_held=state.held)]
 
 
 def listing_again(state: MachineState) -> list[list[Event]]:
     """Changes were followed, and everything is to be listed once more."""
     if state.operational is OperationalState.RUNNING and state.sync != SNAPSHOT:
         return [[(_E.TASK_COMPLETE, None), (_E.TASK_START, {"phase": SNAPSHOT})]]
+    if state.operational in (OperationalState.READY, OperationalState.IDLE):
+        return [_towards(state.operational, SNAPSHOT, held=False, was_held=state.held)]
     return []
+
+
+def audit_begins(state: MachineState) -> list[Event]:
+    """A slice of an audit begins; empty where none may: while the pipe is held, is not connected, or lists everything anyway."""
+    if state.lifecycle is not LifecycleState.ACTIVE or state.held or state.sync == SNAPSHOT:
+        return []
+    background: Event = (_E.SET_BACKGROUND, {"phase": AUDIT})
+    match state.operational:
+        case OperationalState.RUNNING:
+            return [background]
+        case OperationalState.READY:
+            return [(_E.TASK_START, None), background]
+        case OperationalState.IDLE:
+            return [(_E.SET_READY, None), (_E.TASK_START, None), background]
+        case _:
+            return []
+
+
+def audit_ends(state: MachineState) -> list[Event]:
+    """The slice has ended; empty where something else ended it."""
+    if state.operational is not OperationalState.BACKGROUND_RUNNING:
+        return []
+    # A pipe that follows changes goes on with that; one that cannot watch has nothing to do until the next slice.
+    return [(_E.SET_FOREGROUND, None), *([] if state.sync else [(_E.TASK_COMPLETE, None)])]
 
 
 def lost(state: MachineState, reason: str) -> list[Event]:

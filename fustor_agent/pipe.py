@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Final
 
 from fustor_agent import phases
+from fustor_agent.audit import Order
 from fustor_agent.intent import Desired, Intents, NotPossible, Wish, decide
 from fustor_agent.life import Life
 from fustor_agent.retry import Retry
@@ -83,7 +84,7 @@ class AgentPipe:
 
     # What operators want
 
-    async def act(self, verb: Verb, *, reason: str = "", after_halt: bool = False) -> None:
+    async def act(self, verb: Verb, *, reason: str = "", after_halt: bool = False, path: bytes = b"", shallow: bool = False) -> None:
         """Take what an operator wants: recorded when this returns, and done as soon as it can be.
 
         Raises NotPossible for what can never be, and StoreUnavailable where it cannot be recorded; then nothing has changed. A halt is
@@ -92,16 +93,16 @@ class AgentPipe:
         if verb is Verb.HALT:
             self._halt(reason or "halted by an operator")
         # A caller that goes away must not leave a wish that is recorded and not followed.
-        task = asyncio.create_task(self._act(verb, reason, after_halt))
+        task = asyncio.create_task(self._act(verb, reason, after_halt, Order(path, shallow)))
         self._acts.add(task)
         task.add_done_callback(self._acts.discard)
         await asyncio.shield(task)
 
-    async def _act(self, verb: Verb, reason: str, after_halt: bool) -> None:
+    async def _act(self, verb: Verb, reason: str, after_halt: bool, audit: Order) -> None:
         async with self._acting:
             before = self.desired
             wanted = decide(before, verb, after_halt=after_halt)
-            if verb is Verb.SNAPSHOT and self._life is None:
+            if verb in (Verb.SNAPSHOT, Verb.AUDIT) and self._life is None:
                 raise NotPossible("the pipe is not at work, so it lists everything when it starts: start it", (Verb.START.value,))
             if wanted is not before or verb is Verb.HALT:
                 try:
@@ -109,9 +110,9 @@ class AgentPipe:
                 except ConfigurationError as error:
                     raise StoreUnavailable(str(error)) from error
             log.info("an operator says: %s", verb.value, extra={"pipe": self.id, "desired": wanted.value, "reason": reason})
-            self._follow(verb, wanted, reason)
+            self._follow(verb, wanted, reason, audit)
 
-    def _follow(self, verb: Verb, wanted: Desired, reason: str) -> None:
+    def _follow(self, verb: Verb, wanted: Desired, reason: str, audit: Order) -> None:
         match verb:
             case Verb.PAUSE | Verb.RESUME:
                 if self._life:
@@ -119,6 +120,9 @@ class AgentPipe:
             case Verb.SNAPSHOT:
                 if self._life:
                     self._life.list_again()
+            case Verb.AUDIT:
+                if self._life:
+                    self._life.audit(audit.path, shallow=audit.shallow)
             case Verb.STOP | Verb.RESTART:
                 self._stop_life(reason or f"{verb.value} requested")
         if verb in (Verb.START, Verb.RESTART):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from fustor_agent.doubts import DOES_NOT_ANSWER
 from fustor_agent.outbox import Checks, Lists
+from fustor_agent.same import digested
 from fustor_agent.sources import Look, Source, Stamps
 from fustor_core.evidence import Listing, Unreadable
 from fustor_core.paths import split
@@ -98,6 +99,8 @@ def read_lists(source: Source, work: Lists, reading: Reading, hangs: Callable[[b
     stated. Runs on a reader thread."""
     wall, cpu = time.monotonic(), time.thread_time()
     found, entries = reading.look, 0
+    # What fusion asked for because its own digest was another is told in full.
+    says_same = work.priority.audits and not work.look
     reading.left.extend(work.directories)
     while reading.left and entries < ENTRIES_AT_ONCE and time.monotonic() - wall < SECONDS_AT_ONCE:
         directory = reading.place = reading.left.pop()
@@ -106,7 +109,7 @@ def read_lists(source: Source, work: Lists, reading: Reading, hangs: Callable[[b
         else:
             look = source.list(directory, reading.stamps)
         reading.listed.append(directory)
-        found.evidence.extend(look.evidence)
+        found.evidence.extend(digested(look.evidence) if says_same else look.evidence)
         entries += sum(len(one.entries) for one in look.evidence if isinstance(one, Listing)) + 1
         if work.recursive:
             reading.left.extend(look.directories)

@@ -7,16 +7,19 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from fustor_agent.doubts import DOES_NOT_ANSWER, Doubts
+from fustor_agent.audit_share import AuditShare
+from fustor_agent.doubts import DOES_NOT_ANSWER
 from fustor_agent.outbox import Checks, Lists, Outbox, Priority, Work
 from fustor_agent.outgoing import Outgoing
 from fustor_agent.readers import DoesNotAnswer, Readers
 from fustor_agent.reading import Reading, ReadingStamps, directory_of, read_checks, read_lists
 from fustor_agent.sources import Source, Watchable
+from fustor_agent.watching import Watching
 from fustor_core.clock import Stamper, boottime
-from fustor_core.evidence import Gone, Listing, Seen, Unreadable
+from fustor_core.evidence import Gone, Listing, Same, Seen, Unreadable
 from fustor_core.paths import show
 from fustor_core.supervision import all_running
+from fustor_core.wire import Via
 
 log = logging.getLogger(__name__)
 
@@ -50,14 +53,16 @@ class Scheduler:
     read before, so that nothing else waits where that hangs again; the others walk."""
 
     def __init__(
-        self, source: Source, outbox: Outbox, outgoing: Outgoing, stamper: Stamper, readers: Readers, doubts: Doubts, parallel: int
+        self, source: Source, outbox: Outbox, outgoing: Outgoing, stamper: Stamper, readers: Readers, watching: Watching, parallel: int
     ) -> None:
         self._source = source
         self._outbox = outbox
         self._outgoing = outgoing
         self._stamper = stamper
         self._readers = readers
-        self._doubts = doubts
+        self._watching = watching
+        self._doubts = watching.doubts
+        self.audits = AuditShare(outbox)
         self._parallel = parallel
         self._parallelism = Parallelism(parallel)
         self._changed = asyncio.Event()
@@ -120,7 +125,7 @@ class Scheduler:
             return None
         if number == _DOUBTFUL:
             return self._outbox.take_doubtful()
-        return self._outbox.take(checks=CHECKS_AT_ONCE, directories=DIRECTORIES_AT_ONCE, live=False)
+        return self._outbox.take(checks=CHECKS_AT_ONCE, directories=DIRECTORIES_AT_ONCE, live=False, walks=self.audits.walks())
 
     def _read(self, work: Work, reading: Reading) -> None:
         match work:
@@ -136,8 +141,9 @@ class Scheduler:
         since = min(work.paths.values(), default=0) if isinstance(work, Checks) else work.since
         if isinstance(work, Lists):
             redo = replace(work, directories=tuple(reading.listed), recursive=False, look=0)
-            self.directories += len(reading.listed)
-            if Priority.ASKED < work.priority < Priority.DOUBTFUL:
+            self.audits.listed(work, len(reading.listed))
+            if work.priority is Priority.SNAPSHOT:
+                self.directories += len(reading.listed)
                 self.entries += sum(len(one.entries) for one in reading.look.evidence if isinstance(one, Listing))
             # What is below one that can be read again is no longer in doubt.
             rest = replace(work, priority=Priority.ASKED) if work.priority is Priority.DOUBTFUL else work
@@ -145,7 +151,13 @@ class Scheduler:
         if reading.look.strangers:
             self._outbox.ask(reading.look.strangers, recursive=True, since=since or boottime())
         self._note_doubts(work, reading)
-        self._outgoing.add(reading.look.evidence, work, redo)
+        self._outgoing.add(reading.look.evidence, work, redo, self._labels(work, reading))
+
+    def _labels(self, work: Work, reading: Reading) -> list[Via]:
+        if not work.priority.audits:
+            return [work.priority.via] * len(reading.look.evidence)
+        self._watching.notice()
+        return self.audits.labels(reading.look.evidence)
 
     # What cannot be read
 
@@ -167,7 +179,7 @@ class Scheduler:
                 self._doubt(path, reason, now, recursive=below)
         for one in evidence:
             match one:
-                case Listing(path=path) | Gone(path=path) if path not in unreadable:
+                case Listing(path=path) | Same(path=path) | Gone(path=path) if path not in unreadable:
                     self._doubts.settled(path)
                 case Seen(path=path, entry=entry) if not entry.is_directory:
                     self._doubts.settled(path)

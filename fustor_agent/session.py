@@ -49,7 +49,7 @@ class SessionRun:
         self.role = welcome.role
         self.stamper = Stamper(self._view_now, welcome.slot, welcome.highest, self._staleness)
         self.outgoing = Outgoing(outbox, self.stamper, welcome.window)
-        self.scheduler = Scheduler(source, outbox, self.outgoing, self.stamper, readers, watching.doubts, parallel)
+        self.scheduler = Scheduler(source, outbox, self.outgoing, self.stamper, readers, watching, parallel)
         self._to_send = asyncio.Event()
         self._moved = asyncio.Event()
         self._unanswered = 0
@@ -123,8 +123,9 @@ class SessionRun:
                     self._handed_over()
                 case Pong(sent=sent, now=now):
                     self._offset.sample(sent, now, boottime())
-                case Look(number=number, paths=paths, directories=directories, recursive=recursive):
-                    self._outbox.answer(number, paths, directories, recursive=recursive, since=boottime())
+                case Look(number=number, paths=paths, directories=directories, recursive=recursive, via=via):
+                    priority = Priority.AUDIT if via is Via.AUDIT else Priority.ASKED
+                    self._outbox.answer(number, paths, directories, recursive=recursive, since=boottime(), priority=priority)
                     self.scheduler.wake()
                 case Stalled(why=why):
                     self.stalled = why
@@ -182,6 +183,34 @@ class SessionRun:
         await self._until(lambda: self.acknowledged >= last, progress)
         self.walk_done = True
         progress.finished()
+
+    async def audit(self, round_directories: int = 0) -> None:
+        """Let audits go on, and so many directories of the round, until what they found is committed; what fusion knew otherwise too."""
+        self.scheduler.audits.go_on(round_directories)
+        self.scheduler.wake()
+        try:
+            while not self._audited:
+                await self._until(lambda: self._audited)
+                await self.committed()
+        finally:
+            self.scheduler.audits.rest()
+
+    @property
+    def _audited(self) -> bool:
+        return self.scheduler.audits.finished and self.outgoing.walked_all
+
+    def mark_audit(self, *, ends: bool) -> None:
+        """Tell fusion that an audit of everything begins or ends."""
+        at = self.stamper.take()
+        self.stamper.drop(at)
+        self.outgoing.add_mark(Via.AUDIT, ends, at)
+        self._to_send.set()
+
+    async def committed(self) -> None:
+        """Wait until all that has been handed over of walks is committed."""
+        await self._until(lambda: self.outgoing.walked_all)
+        last = self.outgoing.sequence
+        await self._until(lambda: self.acknowledged >= last)
 
     def new_walk(self) -> Walk:
         """A walk that begins at this moment."""

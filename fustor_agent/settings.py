@@ -66,6 +66,12 @@ class Load(Section):
     parallel: int = Field(default=16, ge=1, le=256)
 
 
+class Audit(Section):
+    """How often a pipe looks for what no event told it: everything is read once in `every`, little by little; 0 for never."""
+
+    every: Duration = 86400.0
+
+
 class Reconnect(Section):
     """How a lost fusion is looked for: after a random time of up to `first`, doubling up to `most`; for ever, unless `attempts` are set.
     A loss that lasts longer than `critical_after` is a fault."""
@@ -99,6 +105,7 @@ class AgentSettings(Settings):
     listen: Listen = Listen()
     fusion: Fusion = Fusion()
     load: Load = Load()
+    audit: Audit = Audit()
     reconnect: Reconnect = Reconnect()
     drain: Drain = Drain()
     state: StateSettings = StateSettings()

@@ -59,6 +59,11 @@ class Watching:
         self._watched = False
         self.noticed_to = 0
 
+    @property
+    def watches(self) -> bool:
+        """Whether changes are noticed at all."""
+        return self._watched
+
     def notice(self) -> None:
         """Drain the queue of events. Everything that happened before `noticed_to` (local ns; 0: nothing is watched) is in the outbox
         then."""

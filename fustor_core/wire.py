@@ -141,7 +141,10 @@ class HeartbeatEcho(Frame, frozen=True, array_like=True, tag=2):
 
 
 class Command(Frame, frozen=True, array_like=True, tag=3):
-    """Do `verb` to `pipe`; answered by `Done` with the same number. Only with `after_halt` does a start end a halt."""
+    """Do `verb` to `pipe`; answered by `Done` with the same number. Only with `after_halt` does a start end a halt.
+
+    An audit is of `path` and all below it, or where it is `shallow`, of the directories that have moved since they were last listed.
+    """
 
     number: Natural
     pipe: str
@@ -150,6 +153,7 @@ class Command(Frame, frozen=True, array_like=True, tag=3):
     recursive: bool = True
     reason: str = ""
     after_halt: bool = False
+    shallow: bool = False
 
 
 class GoAway(Frame, frozen=True, array_like=True, tag=8):
@@ -274,12 +278,13 @@ class NewRole(Frame, frozen=True, array_like=True, tag=3):
 
 class Look(Frame, frozen=True, array_like=True, tag=4):
     """Read these paths again and say so with `number` in a batch: `paths` as they are, `directories` listed, with all below if
-    `recursive`."""
+    `recursive`. `via` is the act that made it necessary, and by which what is found is to be labelled."""
 
     number: Natural
     paths: list[bytes]
     directories: list[bytes]
     recursive: bool
+    via: Via = Via.ASKED
 
 
 class Pong(Frame, frozen=True, array_like=True, tag=5):

@@ -46,7 +46,9 @@ class Calls:
         if answer is not None and not answer.done():
             answer.set_result(done)
 
-    async def command(self, agent: str, pipe: str, verb: Verb, *, reason: str, after_halt: bool) -> Done:
+    async def command(
+        self, agent: str, pipe: str, verb: Verb, *, reason: str, after_halt: bool, path: bytes = b"", shallow: bool = False
+    ) -> Done:
         """What an agent answers to a command. Raises AgentAway."""
         line = self._lines.get(agent)
         if line is None:
@@ -58,7 +60,7 @@ class Calls:
         self._waiting.setdefault(agent, {})[number] = answer
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
-                await line[1](Command(number, pipe, verb, reason=reason, after_halt=after_halt))
+                await line[1](Command(number, pipe, verb, path=path, reason=reason, after_halt=after_halt, shallow=shallow))
                 return await answer
         except TimeoutError:
             raise AgentAway(f"agent {agent} did not answer within {ANSWER_WITHIN:.0f} s: it may do it later, or be stuck") from None

@@ -124,11 +124,14 @@ class Client:
         """Every step of the pipe that fusion remembers, oldest first."""
         return (await self._get(f"/v1/pipes/{_segment(pipe)}/history", Answer[list[HistoryRow]])).data
 
-    async def steer(self, pipe: str, verb: str, *, reason: str = "", after_halt: bool = False) -> Pipe:
-        """Say what the pipe should do: `pause`, `resume`, `stop`, `start`, `restart`, `snapshot` or `halt`. The pipe, once its agent has
-        recorded that. Raises Refused (`not-possible`) for what can never be as things are."""
-        given: dict[str, Parameter] = {"reason": reason} if reason else {}
-        given |= {"after_halt": True} if after_halt else {}
+    async def steer(
+        self, pipe: str, verb: str, *, reason: str = "", after_halt: bool = False, path: bytes = b"", shallow: bool = False
+    ) -> Pipe:
+        """Say what the pipe should do: `pause`, `resume`, `stop`, `start`, `restart`, `audit` (of `path` in its root, or `shallow`),
+        `snapshot` or `halt`. The pipe, once its agent has recorded that. Raises Refused (`not-possible`) for what can never be as things
+        are."""
+        wanted: dict[str, Parameter] = {"reason": reason, "after_halt": after_halt, "path": path, "shallow": shallow}
+        given = {name: value for name, value in wanted.items() if value}
         return (await self._get(f"/v1/pipes/{_segment(pipe)}/{verb}", Answer[Pipe], given, method="POST")).data
 
     async def sessions(self) -> Sequence[Session]:

@@ -1,14 +1,17 @@
 """What operators may ask of a pipe over HTTP, and what they are told: the same on both sides (DESIGN §6)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl
 
 from fustor_core.errors import MalformedInput
 from fustor_core.http.problems import Problem
+from fustor_core.paths import check_path
 from fustor_core.wire import Verb
 
-VERBS: Final = (Verb.PAUSE, Verb.RESUME, Verb.STOP, Verb.START, Verb.RESTART, Verb.SNAPSHOT, Verb.HALT)
+VERBS: Final = (Verb.PAUSE, Verb.RESUME, Verb.STOP, Verb.START, Verb.RESTART, Verb.AUDIT, Verb.SNAPSHOT, Verb.HALT)
+_PARAMETERS: Final = {Verb.START: ("reason", "after_halt"), Verb.AUDIT: ("reason", "path")}
 LONGEST_REASON: Final = 1000
 _NOT_POSSIBLE: Final = "not-possible"
 _STATUS: Final = {"no-such-pipe": 404, _NOT_POSSIBLE: 409, "not-recorded": 503}
@@ -17,18 +20,20 @@ _TRUTHS: Final = {"": True, "true": True, "1": True, "false": False, "0": False}
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """A verb, and why. Only with `after_halt` does a start end a halt."""
+    """A verb, and why. Only with `after_halt` does a start end a halt. An audit is of `path` in the root and all below it, or `shallow`."""
 
     verb: Verb
     reason: str = ""
     after_halt: bool = False
+    path: bytes = b""
+    shallow: bool = False
 
 
 def parse(verb: Verb, query: str) -> Act:
     """The act that `POST …/VERB?reason=…&after_halt=true` asks for. Raises MalformedInput."""
-    known = ("reason", "after_halt") if verb is Verb.START else ("reason",)
+    known = _PARAMETERS.get(verb, ("reason",))
     given: dict[str, str] = {}
-    for name, value in parse_qsl(query, keep_blank_values=True):
+    for name, value in parse_qsl(query, keep_blank_values=True, errors="surrogateescape"):
         if name not in known:
             raise MalformedInput(f"there is no parameter {name!r} here; there are {', '.join(known)}")
         if name in given:
@@ -37,10 +42,19 @@ def parse(verb: Verb, query: str) -> Act:
     reason = given.get("reason", "")
     if len(reason) > LONGEST_REASON:
         raise MalformedInput(f"reason: {len(reason):,} characters are more than {LONGEST_REASON:,}")
-    after_halt = _TRUTHS.get(given.get("after_halt", "false").lower())
-    if after_halt is None:
-        raise MalformedInput("after_halt: should be true or false")
-    return Act(verb, reason, after_halt)
+    path = given.get("path", "").encode("utf-8", "surrogateescape").strip(b"/")
+    check_path(path)
+    after_halt, shallow = _truth(given, "after_halt"), _truth(given, "shallow")
+    if shallow and path:
+        raise MalformedInput("shallow: such an audit is always of the whole root; leave out path")
+    return Act(verb, reason, after_halt, path, shallow)
+
+
+def _truth(given: Mapping[str, str], name: str) -> bool:
+    truth = _TRUTHS.get(given.get(name, "false").lower())
+    if truth is None:
+        raise MalformedInput(f"{name}: should be true or false")
+    return truth
 
 
 def not_possible(message: str, allowed: tuple[str, ...] | list[str]) -> Problem:

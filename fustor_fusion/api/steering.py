@@ -22,7 +22,9 @@ _ACCEPTED: Final = 202
 class Commands(Protocol):
     """The way to the agents."""
 
-    async def command(self, agent: str, pipe: str, verb: Verb, *, reason: str, after_halt: bool) -> Done:
+    async def command(
+        self, agent: str, pipe: str, verb: Verb, *, reason: str, after_halt: bool, path: bytes = b"", shallow: bool = False
+    ) -> Done:
         """What the agent answers. Raises Unreachable where it is away."""
 
 
@@ -47,7 +49,9 @@ async def _take(pipes: Pipes, commands: Commands, pipe: str, act: acting.Act) ->
         raise acting.not_possible(f"{pipe} is fusion's own pipe: it starts and stops with its process", ())
     agent, _, name = pipe.partition(":")
     try:
-        done = await commands.command(agent, name, act.verb, reason=act.reason, after_halt=act.after_halt)
+        done = await commands.command(
+            agent, name, act.verb, reason=act.reason, after_halt=act.after_halt, path=act.path, shallow=act.shallow
+        )
     except Unreachable as error:
         raise acting.refusal("agent-away", str(error)) from error
     if done.problem:

@@ -14,6 +14,7 @@ Examples:
   fustor pipe pause nas-1:research --reason "the disks are being replaced"
   fustor pipe halt --all --reason "smoke in the server room"
   fustor pipe start nas-1:research --after-halt
+  fustor pipe audit nas-1:research --path projects/x
 """
 _HELP: Final = {"help_option_names": ["-h", "--help"]}
 
@@ -63,13 +64,23 @@ def history(id: str, last: int, connection: Connection, as_json: bool) -> int:  
 def _steering(verb: str, short_help: str, text: str, *options: Callable[[Any], Any], reason_needed: bool = False) -> None:
     """Add a command that says `verb` to one pipe, or to all of them."""
 
-    def say(id: str | None, everyone: bool, reason: str, connection: Connection, as_json: bool, after_halt: bool = False) -> int:  # noqa: A002
+    def say(
+        id: str | None,  # noqa: A002
+        everyone: bool,
+        reason: str,
+        connection: Connection,
+        as_json: bool,
+        after_halt: bool = False,
+        path: str = "",
+        shallow: bool = False,
+    ) -> int:
         from fustor_fusion.commands.asking import run
         from fustor_fusion.commands.pipes import steer
 
         if (id is None) is not everyone:
             raise click.UsageError("name one pipe (AGENT:PIPE), or --all")
-        return run(steer(connection, id, verb, reason=reason, after_halt=after_halt, as_json=as_json))
+        raw = path.encode("utf-8", "surrogateescape")
+        return run(steer(connection, id, verb, reason=reason, after_halt=after_halt, path=raw, shallow=shallow, as_json=as_json))
 
     command: Callable[..., int] = connection_options(say)
     for option in (
@@ -85,6 +96,7 @@ def _steering(verb: str, short_help: str, text: str, *options: Callable[[Any], A
 _WHY: Final = "Why, for whoever reads the history."
 _NEEDED: Final = click.option("--reason", metavar="TEXT", required=True, help=_WHY)
 _REASON: Final = click.option("--reason", metavar="TEXT", default="", help=_WHY)
+_path = click.option("--path", metavar="PATH", default="", help="Only this path in the root of the pipe, and all below it.")
 _after_halt = click.option("--after-halt", is_flag=True, help="Also if it was halted.")
 
 _steering("pause", "Hold a pipe.", "Hold the pipe ID: it reads nothing, and keeps its session and what it has noticed.")
@@ -92,6 +104,13 @@ _steering("resume", "Let a pipe go on.", "Let the pipe ID go on after a pause.")
 _steering("stop", "Stop a pipe.", "Stop the pipe ID, after it has delivered what it has; its agent goes on.")
 _steering("start", "Start a pipe.", "Start the pipe ID after a stop or a failure; after a halt only with --after-halt.", _after_halt)
 _steering("restart", "Stop a pipe and start it.", "Stop the pipe ID, after it has delivered what it has, and start it.")
+_steering(
+    "audit",
+    "Have a pipe compare everything.",
+    "Have the pipe ID read everything, or what is at and below --path, and repair what fusion knows otherwise. Changes are followed "
+    "meanwhile, and what fusion knows already is not sent again.",
+    _path,
+)
 _steering("snapshot", "Have a pipe list everything again.", "Have the pipe ID list everything again.")
 _steering(
     "halt", "Stop a pipe at once.", "Stop the pipe ID at once, whatever it does; only `start --after-halt` ends that.", reason_needed=True

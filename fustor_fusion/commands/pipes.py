@@ -50,14 +50,24 @@ async def show_history(connection: Connection, pipe: str, last: int, *, as_json:
     return run.code
 
 
-async def steer(connection: Connection, pipe: str | None, verb: str, *, reason: str, after_halt: bool, as_json: bool) -> int:
+async def steer(
+    connection: Connection,
+    pipe: str | None,
+    verb: str,
+    *,
+    reason: str,
+    after_halt: bool = False,
+    path: bytes = b"",
+    shallow: bool = False,
+    as_json: bool,
+) -> int:
     """Say `verb` to one pipe, or to every pipe of every agent: each is asked, and each that does not do it is named."""
     async with asking(replace(connection, verbose=False), local_paths=False) as run:
         targets = [pipe] if pipe else [each.id for each in await run.client.pipes() if each.side == "agent"]
         accepted: list[Pipe] = []
         for target in targets:
             try:
-                accepted.append(await run.client.steer(target, verb, reason=reason, after_halt=after_halt))
+                accepted.append(await run.client.steer(target, verb, reason=reason, after_halt=after_halt, path=path, shallow=shallow))
             except FustorError as error:
                 if pipe:
                     raise

@@ -200,6 +200,12 @@ class SessionReceiver:
             if not self._root.store.links_noted:
                 session.linked_to = None
 
+    def _again(self, paths: list[bytes], directories: list[bytes], via: Via) -> Look:
+        """Evidence of these could not be used: they are pending until they have been read once more."""
+        self._looks += 1
+        self.session.refused.update(dict.fromkeys((*paths, *directories), (self._looks, self.session.clean_to)))
+        return Look(self._looks, paths, directories, False, via)
+
     async def _commit(self) -> None:
         while True:
             if not self._waiting:
@@ -224,14 +230,15 @@ class SessionReceiver:
         stale = [path for outcome in outcomes for path in outcome.stale]
         unlike = [path for outcome in outcomes for path in outcome.unlike]
         answers: list[FusionSession] = []
-        if outcomes:
-            answers.append(Ack(group[-1][0].sequence))
-        if stale or unlike:
-            self._looks += 1
+        if stale:
             listed = {one.path for _, each in group if each for one in each.evidence if isinstance(one, Listing | Same | Unreadable)}
             # What was listed too late is listed again: to look at it would only tell what it is.
-            answers.append(Look(self._looks, stale, [*unlike, *(path for path in stale if path in listed)], False))
-            session.refused.update(dict.fromkeys((*stale, *unlike), (self._looks, session.clean_to)))
+            answers.append(self._again(stale, [path for path in stale if path in listed], Via.ASKED))
+        if unlike:
+            answers.append(self._again([], unlike, Via.AUDIT))
+        # Behind the looks, so that whoever waits for it knows by then what is left to do.
+        if outcomes:
+            answers.append(Ack(group[-1][0].sequence))
         if self._root.store.links_noted and session.linked_to is None:
             session.linked_to = session.clean_to
         for frame, _ in group:

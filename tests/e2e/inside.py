@@ -10,6 +10,7 @@ from pathlib import Path
 
 import aiohttp
 
+from fustor_agent.audit import AuditOptions
 from fustor_agent.greeting import PipeOptions
 from fustor_agent.intent import Intents
 from fustor_agent.life import Life
@@ -86,7 +87,7 @@ class Pipe:
         (self.root / "f").write_bytes(b"x")
         self.source = FaultySource(self.root, exclude=(), own=[], cross_mounts=False, staleness=0.0)
         retry = Retry(0.05, 0.2, attempts)
-        options = PipeOptions("here", "boot", f"run-{time.monotonic_ns()}", name, name, 4, 5.0, 60.0)
+        options = PipeOptions("here", "boot", f"run-{time.monotonic_ns()}", name, name, 4, 5.0, 60.0, AuditOptions())
         sender = WebSocketSender(http, url, KEY)
 
         def make_life(steering: Steering, number: int, held: bool) -> Life:

@@ -65,8 +65,8 @@ async def test_a_listing_that_came_too_late_is_listed_again_and_what_was_seen_is
         await receiver.take(Batch(2, Via.LIVE, at + 10_000, 0, [], [], [Seen(b"new", at + 1024 * 20, FILE)]))
         assert isinstance(await receiver.outgoing.get(), Ack)
         await receiver.take(Batch(3, Via.LIVE, at + 10_000, 0, [], [], [Listing(b"d", at, {b"f": FILE}), Gone(b"gone", at + 1024)]))
-        assert isinstance(await receiver.outgoing.get(), Ack)
         look = await receiver.outgoing.get()
+        assert isinstance(await receiver.outgoing.get(), Ack)
     assert isinstance(look, Look)
     assert sorted(look.paths) == [b"d", b"gone"]
     assert look.directories == [b"d"]

@@ -10,12 +10,12 @@ from fustor_core.wire import Verb
 
 R, P, S, H = Desired.RUNNING, Desired.PAUSED, Desired.STOPPED, Desired.HALTED
 # Rows: what is wanted; columns: what is said; None is refused.
-VERBS = (Verb.PAUSE, Verb.RESUME, Verb.STOP, Verb.START, Verb.RESTART, Verb.SNAPSHOT, Verb.HALT)
+VERBS = (Verb.PAUSE, Verb.RESUME, Verb.STOP, Verb.START, Verb.RESTART, Verb.SNAPSHOT, Verb.AUDIT, Verb.HALT)
 EXPECTED = {
-    R: (P, R, S, R, R, R, H),
-    P: (P, R, S, P, P, None, H),
-    S: (None, None, S, R, R, None, H),
-    H: (None, None, None, None, None, None, H),
+    R: (P, R, S, R, R, R, R, H),
+    P: (P, R, S, P, P, None, None, H),
+    S: (None, None, S, R, R, None, None, H),
+    H: (None, None, None, None, None, None, None, H),
 }
 
 

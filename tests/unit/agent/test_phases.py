@@ -105,6 +105,75 @@ def test_retries_are_used_up() -> None:
         assert phases.failed(pipe.state, "again") == []
 
 
+def unwatched() -> Pipe:
+    """A pipe of a source that cannot watch, when everything has been listed."""
+    pipe = Pipe()
+    pipe.take(phases.connected(pipe.state, phases.SNAPSHOT))
+    pipe.take(phases.walked(pipe.state, None))
+    return pipe
+
+
+def test_an_audit() -> None:
+    pipe = leading()
+    for _ in range(2):
+        pipe.take([phases.audit_begins(pipe.state)])
+        pipe.take([phases.audit_ends(pipe.state)])
+    message, audit = "RUNNING | MESSAGE_SYNC", "RUNNING | MESSAGE_SYNC | AUDIT_PHASE"
+    assert pipe.seen()[-5:] == [message, audit, message, audit, message]
+
+
+def test_an_audit_of_a_source_that_cannot_watch() -> None:
+    pipe = unwatched()
+    assert pipe.seen()[-2:] == ["RUNNING | SNAPSHOT_SYNC", "RUNNING"]
+    for _ in range(2):
+        pipe.take([phases.audit_begins(pipe.state)])
+        pipe.take([phases.audit_ends(pipe.state)])
+    assert pipe.seen()[-5:] == ["RUNNING", "RUNNING | AUDIT_PHASE", "RUNNING", "RUNNING | AUDIT_PHASE", "RUNNING"]
+    pipe.take(phases.listing_again(pipe.state))
+    pipe.take(phases.walked(pipe.state, None))
+    assert pipe.seen()[-2:] == ["RUNNING | SNAPSHOT_SYNC", "RUNNING"]
+
+
+def test_a_source_that_cannot_watch_is_held_lost_and_found_again() -> None:
+    pipe = unwatched()
+    pipe.take([phases.held(pipe.state, None, hold=True)])
+    pipe.take([phases.held(pipe.state, None, hold=False)])
+    assert pipe.seen()[-2:] == ["PAUSED", "RUNNING"]
+    pipe.take([phases.audit_begins(pipe.state)])
+    pipe.take([phases.lost(pipe.state, "cut")])
+    pipe.take(phases.connected(pipe.state, None))
+    assert pipe.seen()[-3:] == ["RUNNING | AUDIT_PHASE", "RUNNING | RECONNECTING", "RUNNING"]
+    pipe.take([phases.audit_begins(pipe.state)])
+    assert pipe.seen()[-1] == "RUNNING | AUDIT_PHASE"
+
+
+def test_a_session_is_lost_during_an_audit() -> None:
+    pipe = leading()
+    pipe.take([phases.audit_begins(pipe.state)])
+    pipe.take([phases.lost(pipe.state, "cut")])
+    assert phases.audit_ends(pipe.state) == []
+    pipe.take(phases.connected(pipe.state, phases.MESSAGE))
+    assert pipe.seen()[-2:] == ["RUNNING | RECONNECTING", "RUNNING | MESSAGE_SYNC"]
+
+
+def test_an_operator_holds_a_pipe_during_an_audit() -> None:
+    pipe = leading()
+    pipe.take([phases.audit_begins(pipe.state)])
+    pipe.take([phases.held(pipe.state, phases.MESSAGE, hold=True)])
+    assert phases.audit_ends(pipe.state) == []
+    assert phases.audit_begins(pipe.state) == []
+    pipe.take([phases.held(pipe.state, phases.MESSAGE, hold=False)])
+    assert pipe.seen()[-2:] == ["PAUSED", "RUNNING | MESSAGE_SYNC"]
+
+
+def test_there_is_no_audit_while_everything_is_listed_or_nothing_is_connected() -> None:
+    snapshot, stopped = Pipe(), leading()
+    snapshot.take(phases.connected(snapshot.state, phases.SNAPSHOT))
+    stopped.take([phases.stopping(stopped.state, "stop requested")])
+    for pipe in (snapshot, stopped, lost_pipe(), Pipe()):
+        assert phases.audit_begins(pipe.state) == []
+
+
 def test_everything_is_listed_once_more() -> None:
     pipe = leading()
     pipe.take(phases.listing_again(pipe.state))
