@@ -14,6 +14,7 @@ from fustor_agent.audit import AuditOptions
 from fustor_agent.control import ControlLink
 from fustor_agent.greeting import PipeOptions
 from fustor_agent.intent import Intents
+from fustor_agent.known_roots import KnownRoots
 from fustor_agent.life import Life
 from fustor_agent.pipe import AgentPipe
 from fustor_agent.retry import Retry
@@ -39,7 +40,8 @@ LAST_WORDS = 2.0
 
 async def run(settings: AgentSettings) -> None:
     """Serve until a signal comes. Raises ConfigurationError where it cannot begin, and what its pipes ended with if all of them did."""
-    check(settings)
+    known_roots = KnownRoots(settings.data / "roots.json")
+    check(settings, known_roots)
     tune()
     async with AsyncExitStack() as stack:
         stop = stack.enter_context(stop_requested())
@@ -51,18 +53,21 @@ async def run(settings: AgentSettings) -> None:
         intents = Intents(settings.data / "intent.json")
         store = stack.enter_context(state_store(settings.state, settings.data))
         machines = {name: stack.enter_context(kept_machine(f"{settings.id}:{name}", run_id, store)) for name in settings.pipes}
-        pipes = {name: _pipe(settings, name, sender, machine, intents) for name, machine in machines.items()}
+        pipes = {name: _pipe(settings, name, sender, machine, intents, known_roots) for name, machine in machines.items()}
         await stack.enter_async_context(listening(build(pipes, settings.listen.host, key), settings.listen.host, settings.listen.port))
         link = ControlLink(HelloAgent(settings.id, _boot(), run_id, _version()), sender, _retry(settings, for_ever=True), pipes)
         await _run_pipes(pipes, link, stop)
 
 
-def check(settings: AgentSettings) -> None:
-    """Raises ConfigurationError for what the settings name and the machine does not have."""
+def check(settings: AgentSettings, known_roots: KnownRoots | None = None) -> None:
+    """Raises ConfigurationError for what the settings name and the machine does not have. A root that is in `known_roots` has been there,
+    so that it is not is no mistake in them."""
     key_of(settings)
-    for pipe in settings.pipes.values():
-        with _source(settings, pipe).open():
-            pass
+    for name, pipe in settings.pipes.items():
+        source = _source(settings, pipe)
+        if known_roots is None or known_roots.of(name, pipe.root, source.place) is None:
+            with source.open():
+                pass
 
 
 def key_of(settings: AgentSettings) -> str | None:
@@ -119,7 +124,9 @@ def _stalled(pipes: Iterable[AgentPipe]) -> None:
         pipe.loop_stalled()
 
 
-def _pipe(settings: AgentSettings, name: str, sender: WebSocketSender, machine: StateMachine, intents: Intents) -> AgentPipe:
+def _pipe(
+    settings: AgentSettings, name: str, sender: WebSocketSender, machine: StateMachine, intents: Intents, known_roots: KnownRoots
+) -> AgentPipe:
     pipe, reconnect, retry = settings.pipes[name], settings.reconnect, _retry(settings)
     options = PipeOptions(
         agent=settings.id,
@@ -134,7 +141,7 @@ def _pipe(settings: AgentSettings, name: str, sender: WebSocketSender, machine: 
     )
 
     def make_life(steering: Steering, number: int, held: bool) -> Life:
-        return Life(options, number, _source(settings, pipe), sender, retry, steering, held=held)
+        return Life(options, number, _source(settings, pipe), known_roots, sender, retry, steering, held=held)
 
     return AgentPipe(name, pipe.root, machine, intents, make_life, retry)
 

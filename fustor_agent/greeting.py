@@ -22,8 +22,11 @@ class PipeOptions:
     audit: AuditOptions
 
 
-def hello_of(options: PipeOptions, number: int, source: Source, identity: Identity, session: str, sequence: int) -> Hello:
-    """The hello of the life `number` of a pipe; `session` and `sequence` are what it was last acknowledged."""
+def hello_of(
+    options: PipeOptions, number: int, source: Source, identity: Identity, known: Identity | None, session: str, sequence: int
+) -> Hello:
+    """The hello of the life `number` of a pipe; `known` is what its root was before, `session` and `sequence` are what it was last
+    acknowledged."""
     return Hello(
         agent=options.agent,
         boot=options.boot,
@@ -37,4 +40,5 @@ def hello_of(options: PipeOptions, number: int, source: Source, identity: Identi
         sequence=sequence,
         staleness=source.staleness,
         remote_writers=source.remote_writers,
+        known=known,
     )

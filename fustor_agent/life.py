@@ -10,9 +10,10 @@ from typing import Final
 from fustor_agent import phases
 from fustor_agent.auditing import Auditing
 from fustor_agent.greeting import PipeOptions, hello_of
-from fustor_agent.opening import opened
+from fustor_agent.known_roots import KnownRoots
 from fustor_agent.outbox import Outbox, Priority
 from fustor_agent.patience import Patience
+from fustor_agent.pipe_root import PipeRoot, remedy_of
 from fustor_agent.readers import Readers
 from fustor_agent.retry import Retry
 from fustor_agent.senders import Sender, Session
@@ -21,7 +22,7 @@ from fustor_agent.sources import Source
 from fustor_agent.standstill import SILENT, Standstill
 from fustor_agent.watching import Watching
 from fustor_core.clock import Offset
-from fustor_core.errors import ConfigurationError, RootGone, SessionLost, Unreachable
+from fustor_core.errors import AnotherRoot, RootGone, SessionLost, Unreachable
 from fustor_core.state import EventType, HealthState, LifecycleState
 from fustor_core.steering import Steering
 from fustor_core.supervision import TICK, weightiest, while_running
@@ -42,7 +43,16 @@ class Life:
     """
 
     def __init__(
-        self, options: PipeOptions, number: int, source: Source, sender: Sender, retry: Retry, steering: Steering, *, held: bool
+        self,
+        options: PipeOptions,
+        number: int,
+        source: Source,
+        known_roots: KnownRoots,
+        sender: Sender,
+        retry: Retry,
+        steering: Steering,
+        *,
+        held: bool,
     ) -> None:
         self._options = options
         self._number = number
@@ -56,9 +66,9 @@ class Life:
         self._watching = Watching(source, self._outbox, steering.conditions, self._woken)
         self._auditing = Auditing(options.audit, self._outbox, steering)
         self._readers = Readers(f"read-{options.name}")
+        self._root = PipeRoot(options.name, options.root, source, self._readers, known_roots)
         self._standstill = Standstill(self._readers, steering.conditions)
         self._offset = Offset()
-        self._identity: Identity | None = None
         self._run: SessionRun | None = None
         self._serving = False
         self._session_id = ""
@@ -175,53 +185,52 @@ class Life:
 
     async def _hold_root_open(self) -> None:
         with ExitStack() as held:
-            identity = await self._open(held)
+            identity = await self._root.open(held, self._patience, lambda: self._stopping)
             if identity is None:
                 return
-            self._conditions.clear(ROOT_GONE)
+            try:
+                self._root.recognise(identity)
+            except AnotherRoot as error:
+                # Fusion is asked all the same: an operator may have confirmed there that it is meant.
+                self._root_gone(error)
+            else:
+                self._conditions.clear(ROOT_GONE)
             self._watching.begin(held)
-            fruitless = 0
-            while not self._stopping:
-                try:
-                    await self._serve(identity)
-                except SessionLost as error:
-                    self._lost(error)
-                # A fusion that takes sessions and breaks them at once is not asked a hundred times a second.
-                fruitless = 0 if self._acknowledged else fruitless + 1
-                await self._patience.unless_interrupted(lambda: asyncio.sleep(self._retry.pause(fruitless)))  # noqa: B023 - called at once
+            try:
+                await while_running(self._serve_on(identity), self._root.keep_looking())
+            except BaseExceptionGroup as caught:
+                raise weightiest(caught) from caught
 
-    async def _open(self, held: ExitStack) -> Identity | None:
-        try:
-            identity = await opened(self._source, held, self._readers, self._patience, lambda: self._stopping)
-        except ConfigurationError as error:
-            if self._identity is None:
-                raise
-            raise RootGone(str(error)) from error
-        if identity is not None and self._identity not in (None, identity):
-            raise RootGone(
-                f"another file system or directory stands where the root of pipe {self._options.name} was; bring the right one back"
-            )
-        self._identity = identity
-        return identity
+    async def _serve_on(self, identity: Identity) -> None:
+        fruitless = 0
+        while not self._stopping:
+            try:
+                await self._serve(identity)
+            except SessionLost as error:
+                self._lost(error)
+            # A fusion that takes sessions and breaks them at once is not asked a hundred times a second.
+            fruitless = 0 if self._acknowledged else fruitless + 1
+            await self._patience.unless_interrupted(lambda: asyncio.sleep(self._retry.pause(fruitless)))  # noqa: B023 - called at once
 
     def _root_gone(self, error: RootGone) -> None:
         # Its watches went with it, so everything has to be listed again.
         self._walk, self._walked = None, False
-        self._conditions.add(ROOT_GONE, str(error), "bring the root back; what is known of it stays as it is until then")
-        log.warning("root gone: %s", error, extra={"pipe": self._steering.machine.id})
-        self._steering.step(phases.fault(self._steering.state, str(error)))
+        self._conditions.add(ROOT_GONE, str(error), remedy_of(error, self._steering.machine.id))
+        if self._steering.step(phases.fault(self._steering.state, str(error))):
+            log.warning("root gone: %s", error, extra={"pipe": self._steering.machine.id})
 
     # Sessions
 
     async def _serve(self, identity: Identity) -> None:
         async with AsyncExitStack() as stack:
-            hello = hello_of(self._options, self._number, self._source, identity, self._session_id, self._acknowledged)
+            hello = hello_of(self._options, self._number, self._source, identity, self._root.known, self._session_id, self._acknowledged)
 
             async def open_session() -> Session:
                 return await stack.enter_async_context(self._sender.session(hello))
 
             session = await self._patience.unless_interrupted(lambda: self._retry.until_done(open_session, self._lost))
             if session is not None:
+                await self._root.taken(identity)
                 await self._use(session)
 
     async def _use(self, session: Session) -> None:
@@ -252,7 +261,7 @@ class Life:
     async def _follow(self, run: SessionRun, *, resumed: bool) -> None:
         """Walk if that is due, then follow changes until the pipe stops; then deliver what is left."""
         self._leads, self._serving, self._lost_at = run.role is Role.LEADER, True, None
-        self._conditions.clear(DISCONNECTED, SILENT)
+        self._conditions.clear(DISCONNECTED, SILENT, ROOT_GONE)
         self._steering.all_steps(phases.connected(self._steering.state, self._phase, held=self._held))
         while not self._stopping:
             if not self._leads and run.role is Role.LEADER:

@@ -90,3 +90,7 @@ class SourceError(FustorError):
 
 class RootGone(SourceError):
     """The root is missing, unmounted, or not the tree that it was."""
+
+
+class AnotherRoot(RootGone):
+    """Something else stands where the root was, and nobody has confirmed that it is meant."""

@@ -163,6 +163,10 @@ class GoAway(Frame, frozen=True, array_like=True, tag=8):
     retry_after: float = 0.0
 
 
+IDENTITY_CHANGED = "identity-changed"
+"""The code of a refusal of a root that is not what it was: an operator has to confirm that it is meant."""
+
+
 class Refuse(Frame, frozen=True, array_like=True, tag=9):
     """No, and why, and what to do; the connection closes. `again` says whether the same request may succeed later."""
 
@@ -187,7 +191,7 @@ class Hello(Frame, frozen=True, array_like=True, tag=1):
     """First in a session. `session` and `sequence` are what this run was last acknowledged; `staleness` is in seconds.
 
     `boot` is the kernel's boot id and `path` where the source is on that host: by them a client there knows what a path as typed stands
-    for.
+    for. `known` is what the root was when this pipe last had a session for it; None where it has had none, or does not remember.
     """
 
     agent: str
@@ -202,6 +206,7 @@ class Hello(Frame, frozen=True, array_like=True, tag=1):
     sequence: Natural
     staleness: float
     remote_writers: bool
+    known: Identity | None = None
 
 
 class Batch(Frame, frozen=True, array_like=True, tag=2):

@@ -98,7 +98,7 @@ async def start(stack: AsyncExitStack, settings: FusionSettings, pipe: FusionPip
         extra=[
             Route("GET", "/v1/session", receiver.session, PUSH_ANY),
             Route("GET", "/v1/agent", receiver.control, PUSH_ANY),
-            *steering.routes(board, receiver.calls),
+            *steering.routes(board, receiver.calls, roots.confirm),
             *events.routes(feed),
             *metrics.routes(board, roots),
             *looking.routes(views, roots, board),

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from fustor_core.clock import ViewClock, wall
 from fustor_core.errors import NobodyLooks, Refused
-from fustor_core.wire import Hello, Role, Welcome
+from fustor_core.wire import Condition, Hello, Role, Welcome
 from fustor_fusion.api.ports import RootFacts, SourcePath
+from fustor_fusion.identities import Identities
 from fustor_fusion.relooking import Relooking
 from fustor_fusion.sessions import Admission, LiveSession, Table
 from fustor_fusion.store_watch import StoreWatch
@@ -35,6 +36,7 @@ class Root:
         with store.reading() as reading:
             record = reading.record()
             self._agents = {each.agent: each for each in reading.agents()}
+        self._identities = Identities(self._agents.values())
         self._watched_by = record.watched_by
         self._watching_since = record.watching_since
         self.clock = ViewClock(record.clock, record.high_water)
@@ -57,6 +59,7 @@ class Root:
     async def open_session(self, hello: Hello, remote: str) -> tuple[LiveSession, Welcome, LiveSession | None]:
         """A new session, what to tell the agent, and the session that it takes the place of. Raises Refused."""
         admission = self._admit(hello)
+        self._identities.check(hello, wall())
         session_id = uuid.uuid4().hex
         record = await self._writer.call(
             lambda: self._store.open_session(hello.agent, hello.run, session_id, hello.identity, self.clock.now())
@@ -108,6 +111,16 @@ class Root:
         """Have other names of hard links that changed looked at, as many as are done at once; whether there were any."""
         return await self._relooking.run_once(look, lambda done: self._writer.call(lambda: self._store.forget_links(done)))
 
+    async def confirm(self, pipe: str) -> bool:
+        """An operator says that what the pipe shows in the place of the root is meant: it is taken from the next session on. False if
+        nothing waits for that."""
+        stranger = self._identities.waiting(pipe)
+        if stranger is None:
+            return False
+        await self._writer.call(lambda: self._store.accept(stranger.agent, stranger.identity))
+        self._identities.accept(stranger.agent, stranger.identity)
+        return True
+
     def promote(self) -> LiveSession | None:
         """The session that leads from here on, where the leader has been away for too long."""
         return self.table.promote(self.clock.now())
@@ -149,7 +162,7 @@ class Root:
     def live(self) -> LiveRoot:
         leading = self.table.leading
         if leading is None:
-            return LiveRoot(self.table.leader, False, away_since=self._away_since, conditions=self._store_watch.conditions)
+            return LiveRoot(self.table.leader, False, away_since=self._away_since, conditions=self._conditions)
         pending = [Pending(path, Reason.REFUSED, since) for path, (_, since) in leading.refused.items()]
         pending += [Pending(path, Reason.UNREAD, leading.clean_to) for path in leading.pending]
         progress = None
@@ -157,8 +170,11 @@ class Root:
             progress = Progress(leading.snapshot_began, self._progress(leading.agent, self.name))
         remote_writers = leading.hello.remote_writers
         follows = leading.watching_since is not None and leading.watching_since == self._watching_since
-        conditions = self._store_watch.conditions
-        return LiveRoot(leading.agent, True, leading.vouched_to, pending, None, progress, remote_writers, conditions, follows)
+        return LiveRoot(leading.agent, True, leading.vouched_to, pending, None, progress, remote_writers, self._conditions, follows)
+
+    @property
+    def _conditions(self) -> list[Condition]:
+        return [*self._store_watch.conditions, *self._identities.conditions()]
 
     def facts(self) -> RootFacts:
         leading, paths = self.table.leading, list(self._paths.values())

@@ -44,6 +44,10 @@ class RootRegistry:
     def get(self, name: str) -> Root | None:
         return self._roots.get(name)
 
+    async def confirm(self, pipe: str) -> bool:
+        """An operator says that what this pipe shows is meant (`Root.confirm`); False if nothing waits for that."""
+        return any([await root.confirm(pipe) for root in self.all()])
+
     async def close(self) -> None:
         """Commit what waits, and close every store."""
         for root in self.all():

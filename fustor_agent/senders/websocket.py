@@ -10,8 +10,9 @@ import aiohttp
 import msgspec
 
 from fustor_agent.senders import Control, Session
-from fustor_core.errors import ConfigurationError, MalformedInput, Refused, SessionLost, Unreachable
+from fustor_core.errors import AnotherRoot, ConfigurationError, MalformedInput, Refused, SessionLost, Unreachable
 from fustor_core.wire import (
+    IDENTITY_CHANGED,
     LARGEST_FRAME,
     SUBPROTOCOL,
     AgentControl,
@@ -67,6 +68,8 @@ class _Connection(Generic[Out, In, Hi]):
         except MalformedInput as error:
             raise SessionLost(f"fusion at {self._target} sent a frame that cannot be read: {error}") from error
         if isinstance(frame, Refuse):
+            if frame.code == IDENTITY_CHANGED:
+                raise AnotherRoot(frame.message)
             text = f"fusion at {self._target} refused: {frame.message}; {frame.remedy}"
             raise SessionLost(text) if frame.again else Refused(text, code=frame.code)
         if isinstance(frame, GoAway):

@@ -31,7 +31,21 @@ class Act:
 
 def parse(verb: Verb, query: str) -> Act:
     """The act that `POST …/VERB?reason=…&after_halt=true` asks for. Raises MalformedInput."""
-    known = _PARAMETERS.get(verb, ("reason",))
+    given = _given(query, _PARAMETERS.get(verb, ("reason",)))
+    path = given.get("path", "").encode("utf-8", "surrogateescape").strip(b"/")
+    check_path(path)
+    after_halt, shallow = _truth(given, "after_halt"), _truth(given, "shallow")
+    if shallow and path:
+        raise MalformedInput("shallow: such an audit is always of the whole root; leave out path")
+    return Act(verb, given.get("reason", ""), after_halt, path, shallow)
+
+
+def parse_reason(query: str) -> str:
+    """The reason in `?reason=…`, where nothing else may be given. Raises MalformedInput."""
+    return _given(query, ("reason",)).get("reason", "")
+
+
+def _given(query: str, known: tuple[str, ...]) -> dict[str, str]:
     given: dict[str, str] = {}
     for name, value in parse_qsl(query, keep_blank_values=True, errors="surrogateescape"):
         if name not in known:
@@ -39,15 +53,9 @@ def parse(verb: Verb, query: str) -> Act:
         if name in given:
             raise MalformedInput(f"{name} is given twice: give it once")
         given[name] = value
-    reason = given.get("reason", "")
-    if len(reason) > LONGEST_REASON:
-        raise MalformedInput(f"reason: {len(reason):,} characters are more than {LONGEST_REASON:,}")
-    path = given.get("path", "").encode("utf-8", "surrogateescape").strip(b"/")
-    check_path(path)
-    after_halt, shallow = _truth(given, "after_halt"), _truth(given, "shallow")
-    if shallow and path:
-        raise MalformedInput("shallow: such an audit is always of the whole root; leave out path")
-    return Act(verb, reason, after_halt, path, shallow)
+    if (length := len(given.get("reason", ""))) > LONGEST_REASON:
+        raise MalformedInput(f"reason: {length:,} characters are more than {LONGEST_REASON:,}")
+    return given
 
 
 def _truth(given: Mapping[str, str], name: str) -> bool:

@@ -1,5 +1,8 @@
-"""Steering pipes through fusion: each verb travels to the agent whose pipe it is, and is accepted when the agent has recorded it."""
+"""Steering pipes through fusion: each verb travels to the agent whose pipe it is, and is accepted when the agent has recorded it.
+`confirm` is for fusion itself, which remembers what the roots are."""
 
+import logging
+from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
 from aiohttp import web
@@ -9,6 +12,7 @@ from fustor_core.clock import wall
 from fustor_core.errors import Unreachable
 from fustor_core.http import acting
 from fustor_core.http import pipes as pipe_shapes
+from fustor_core.http.pipes import PipeView
 from fustor_core.http.problems import ALWAYS, Problem
 from fustor_core.wire import Done, Verb
 from fustor_fusion.api import shapes
@@ -16,7 +20,12 @@ from fustor_fusion.api.application import Route
 from fustor_fusion.api.ports import Pipes
 from fustor_fusion.authorization import OPERATE
 
+log = logging.getLogger(__name__)
+
 _ACCEPTED: Final = 202
+
+Confirm = Callable[[str], Awaitable[bool]]
+"""An operator says that what this pipe shows is meant; False if nothing waits for that."""
 
 
 class Commands(Protocol):
@@ -28,8 +37,8 @@ class Commands(Protocol):
         """What the agent answers. Raises Unreachable where it is away."""
 
 
-def routes(pipes: Pipes, commands: Commands) -> list[Route]:
-    """`POST /v1/pipes/{id}/VERB`, one for each verb."""
+def routes(pipes: Pipes, commands: Commands, confirm: Confirm) -> list[Route]:
+    """`POST /v1/pipes/{id}/VERB`, one for each verb, and `POST /v1/pipes/{id}/confirm`."""
 
     def taking(verb: Verb) -> Handler:
         async def take(request: web.Request) -> web.Response:
@@ -37,14 +46,23 @@ def routes(pipes: Pipes, commands: Commands) -> list[Route]:
 
         return take
 
-    return [Route("POST", f"/v1/pipes/{{id}}/{verb.value}", taking(verb), OPERATE) for verb in acting.VERBS]
+    async def take_confirm(request: web.Request) -> web.Response:
+        return await _confirm(pipes, confirm, request.match_info["id"], acting.parse_reason(request.rel_url.raw_query_string))
+
+    verbs = [Route("POST", f"/v1/pipes/{{id}}/{verb.value}", taking(verb), OPERATE) for verb in acting.VERBS]
+    return [*verbs, Route("POST", "/v1/pipes/{id}/confirm", take_confirm, OPERATE)]
 
 
-async def _take(pipes: Pipes, commands: Commands, pipe: str, act: acting.Act) -> web.Response:
+def _found(pipes: Pipes, pipe: str) -> PipeView:
     view = pipes.get(pipe)
     if view is None:
         known = ", ".join(each.id for each in pipes.all()) or "none yet"
         raise Problem(404, "no-such-pipe", f"there is no pipe {pipe!r} (the form is AGENT:PIPE); there are {known}")
+    return view
+
+
+async def _take(pipes: Pipes, commands: Commands, pipe: str, act: acting.Act) -> web.Response:
+    view = _found(pipes, pipe)
     if view.side == "fusion":
         raise acting.not_possible(f"{pipe} is fusion's own pipe: it starts and stops with its process", ())
     agent, _, name = pipe.partition(":")
@@ -57,5 +75,17 @@ async def _take(pipes: Pipes, commands: Commands, pipe: str, act: acting.Act) ->
     if done.problem:
         raise acting.refusal(done.code, done.problem, done.allowed)
     # The agent has told of itself before it answered, so this is the pipe with what is wanted of it.
-    shown = pipe_shapes.pipe(pipes.get(pipe) or view)
+    return _accepted(pipes.get(pipe) or view)
+
+
+async def _confirm(pipes: Pipes, confirm: Confirm, pipe: str, reason: str) -> web.Response:
+    view = _found(pipes, pipe)
+    if not await confirm(pipe):
+        raise acting.not_possible(f"nothing of {pipe} waits to be confirmed: its root is what it was", ())
+    log.info("an operator confirms what the pipe shows", extra={"pipe": pipe, "reason": reason})
+    return _accepted(view)
+
+
+def _accepted(view: PipeView) -> web.Response:
+    shown = pipe_shapes.pipe(view)
     return web.Response(status=_ACCEPTED, body=shapes.own(shown, wall()), headers={"Content-Type": "application/json", **ALWAYS})

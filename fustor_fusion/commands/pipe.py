@@ -15,6 +15,7 @@ Examples:
   fustor pipe halt --all --reason "smoke in the server room"
   fustor pipe start nas-1:research --after-halt
   fustor pipe audit nas-1:research --path projects/x
+  fustor pipe confirm nas-1:research --reason "moved to the new array"
 """
 _HELP: Final = {"help_option_names": ["-h", "--help"]}
 
@@ -110,6 +111,13 @@ _steering(
     "Have the pipe ID read everything, or what is at and below --path, and repair what fusion knows otherwise. Changes are followed "
     "meanwhile, and what fusion knows already is not sent again.",
     _path,
+)
+_steering(
+    "confirm",
+    "Say that a new root is meant.",
+    "Say that what the pipe ID shows is meant to be its root.\n\nWhere the root of a pipe is another file system or directory than it was, "
+    "nothing of it is taken: it may be a mount point without its disk. `fustor status -v` then shows `root-gone`. If the right root comes "
+    "back, the pipe goes on by itself; after this command it goes on with the new one, within seconds.",
 )
 _steering("snapshot", "Have a pipe list everything again.", "Have the pipe ID list everything again.")
 _steering(

@@ -29,18 +29,25 @@ class Ledger:
 
     def open_session(self, agent: str, run: str, session: str, identity: Identity, now: int) -> AgentRecord:
         """Begin a session; the record as it was before."""
-        before = self.agents.get(agent)
-        if before is None:
-            slot = 1 + max((known.slot for known in self.agents.values()), default=0)
-            if slot > LAST_SLOT:
-                raise Refused(
-                    f"{LAST_SLOT:,} agents have served this root, and no more can: the slots of their stamps are used up",
-                    code="too-many-agents",
-                )
-            before = AgentRecord(agent, slot, "", "", 0, 0, 0, None, 0)
+        before = self._record_of(agent)
         self._note(replace(before, run=run, session=session, sequence=0, identity=identity))
         self.record = replace(self.record, high_water=max(self.record.high_water, now))
         return before
+
+    def accept(self, agent: str, identity: Identity) -> None:
+        """This is what the root is to that agent, whatever it was."""
+        self._note(replace(self._record_of(agent), identity=identity))
+
+    def _record_of(self, agent: str) -> AgentRecord:
+        if (known := self.agents.get(agent)) is not None:
+            return known
+        slot = 1 + max((each.slot for each in self.agents.values()), default=0)
+        if slot > LAST_SLOT:
+            raise Refused(
+                f"{LAST_SLOT:,} agents have served this root, and no more can: the slots of their stamps are used up",
+                code="too-many-agents",
+            )
+        return AgentRecord(agent, slot, "", "", 0, 0, 0, None, 0)
 
     def commit(self, tree: Tree, contributions: Sequence[Contribution], now: int, drop_to: int) -> list[Outcome]:
         """Apply to the tree what may be applied, and say what became of each contribution."""

@@ -12,7 +12,7 @@ import msgspec
 from aiohttp import web
 
 from fustor_core.errors import FustorError, MalformedInput, Refused
-from fustor_core.wire import LARGEST_FRAME, SUBPROTOCOL, Frame, GoAway, Refuse, decode, encode
+from fustor_core.wire import IDENTITY_CHANGED, LARGEST_FRAME, SUBPROTOCOL, Frame, GoAway, Refuse, decode, encode
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +28,9 @@ REMEDIES = {
     "too-many-agents": "give agents ids that last, and run `fustor fusion rebuild` for the root",
     "out-of-sequence": "nothing: the agent opens a new session",
     "from-the-future": "nothing: the agent measures its clock again",
+    IDENTITY_CHANGED: "bring the right root back; if this one is meant: `fustor pipe confirm`, with the id of the pipe",
 }
-_AGAIN = frozenset(("agent-perhaps-twice", "out-of-sequence", "from-the-future", "superseded", "parts", "failed"))
+_AGAIN = frozenset(("agent-perhaps-twice", "out-of-sequence", "from-the-future", "superseded", "parts", "failed", IDENTITY_CHANGED))
 MOST_READ = 4 * LARGEST_FRAME
 """A frame that is too large, but not absurdly so, is read to its end: a peer that is still sending would not hear why it is refused."""
 CLOSE_WITHIN = 2.0

@@ -140,6 +140,9 @@ class RootStore(Protocol):
         sequence.
         """
 
+    def accept(self, agent: str, identity: Identity) -> None:
+        """From here on the root is this to that agent, durably, whatever it was before."""
+
     def commit(self, contributions: Sequence[Contribution], now: int, drop_to: int) -> list[Outcome]:
         """Commit what each contribution brings, all in one transaction, in the given order; what became of each.
 

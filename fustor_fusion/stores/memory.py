@@ -213,6 +213,10 @@ class MemoryStore:
         with self._lock:
             return self._ledger.open_session(agent, run, session, identity, now)
 
+    def accept(self, agent: str, identity: Identity) -> None:
+        with self._lock:
+            self._ledger.accept(agent, identity)
+
     def commit(self, contributions: Sequence[Contribution], now: int, drop_to: int) -> list[Outcome]:
         with self._lock:
             before = self._ledger.record.drop_mark

@@ -107,6 +107,11 @@ class SqliteStore:
             self._write_ledger()
         return before
 
+    def accept(self, agent: str, identity: Identity) -> None:
+        with self._transaction():
+            self._ledger.accept(agent, identity)
+            self._write_ledger()
+
     def commit(self, contributions: Sequence[Contribution], now: int, drop_to: int) -> list[Outcome]:
         with self._transaction():
             dropped_to = self._ledger.record.drop_mark

@@ -67,6 +67,22 @@ def fresh(store: RootStore, path: bytes) -> bool:
         return reading.trust(path).fresh
 
 
+# What the root is to an agent
+
+
+def test_what_the_root_is_to_an_agent_is_remembered_until_another_is_accepted(store: RootStore) -> None:
+    other = Identity("tmpfs", "77", 1)
+    store.accept("new", other)
+    Agent(store)
+    store.accept("nas1", other)
+    with store.reading() as reading:
+        assert {each.agent: (each.slot, each.identity, each.session) for each in reading.agents()} == {
+            "new": (1, other, ""),
+            "nas1": (2, other, "session"),
+        }
+    assert store.open_session("new", "run", "first", other, 1).run == ""
+
+
 # The newest evidence about a path wins
 
 

@@ -13,6 +13,7 @@ import aiohttp
 from fustor_agent.audit import AuditOptions
 from fustor_agent.greeting import PipeOptions
 from fustor_agent.intent import Intents
+from fustor_agent.known_roots import KnownRoots
 from fustor_agent.life import Life
 from fustor_agent.pipe import AgentPipe
 from fustor_agent.reading import directory_of
@@ -90,8 +91,10 @@ class Pipe:
         options = PipeOptions("here", "boot", f"run-{time.monotonic_ns()}", name, name, 4, 5.0, 60.0, AuditOptions())
         sender = WebSocketSender(http, url, KEY)
 
+        known_roots = KnownRoots(directory / f"{name}-roots.json")
+
         def make_life(steering: Steering, number: int, held: bool) -> Life:
-            return Life(options, number, self.source, sender, retry, steering, held=held)
+            return Life(options, number, self.source, known_roots, sender, retry, steering, held=held)
 
         self.machine = StateMachine(f"here:{name}", run=options.run, store=states, policy="best_effort")
         intents = Intents(directory / f"{name}.json")

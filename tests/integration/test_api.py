@@ -732,6 +732,7 @@ class Slow:
         self.go = threading.Event()
         self.open_session: Callable[..., Any] = store.open_session
         self.commit: Callable[..., Any] = store.commit
+        self.accept: Callable[..., Any] = store.accept
         self.purge: Callable[..., Any] = store.purge
         self.links_noted = False
         self.forget_links: Callable[..., Any] = store.forget_links

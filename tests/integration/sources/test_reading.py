@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from fustor_agent.sources.fs import FsSource
+from fustor_agent.sources.fs.identity import lasting_id, lasting_inode
 from fustor_agent.sources.fs.reading import entry_of
 from fustor_core.clock import Stamper, boottime
 from fustor_core.errors import ConfigurationError, RootGone
@@ -211,6 +212,31 @@ def test_the_identity_is_what_survives_a_remount(tmp_path: Path) -> None:
         assert first.file_system == subprocess.run(
             ["stat", "-f", "-c", "%T", tmp_path], capture_output=True, text=True, check=True
         ).stdout.strip().replace("ext2/ext3", "ext4")
+
+
+def test_the_id_of_a_file_system_is_what_the_next_boot_does_not_change(tmp_path: Path) -> None:
+    device = os.stat("/dev/null").st_rdev
+    assert lasting_id(0xABC, device, "/dev/sda1", tmp_path) == "abc"
+    assert lasting_id(0, device, "server:/export", tmp_path) == "server:/export"
+    assert lasting_id(device, device, "/dev/sda1", tmp_path / "none") == ""
+    assert lasting_id(device, device, "/dev/sda1", tmp_path) == ""
+    (tmp_path / "0123-4567").symlink_to("/dev/zero")
+    (tmp_path / "89ab-cdef").symlink_to("/dev/null")
+    assert lasting_id(device, device, "/dev/sda1", tmp_path) == "89ab-cdef"
+    assert (lasting_inode("ext4", 7), lasting_inode("fuse.sshfs", 7), lasting_inode("vfat", 7)) == (7, 0, 0)
+
+
+def test_a_file_system_that_is_mounted_again_is_the_same_and_another_is_not(mounted: Path) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "none", mounted / "real"], check=True)
+    try:
+        with FsSource(mounted / "real").open() as first, FsSource(mounted / "tmpfs").open() as second:
+            assert first != second
+        subprocess.run(["mount", "--bind", mounted / "real", mounted / "tmpfs"], check=True)
+        with FsSource(mounted / "tmpfs").open() as again:
+            assert again == first
+    finally:
+        subprocess.run(["umount", mounted / "tmpfs"], check=True)
+        subprocess.run(["umount", "-l", mounted / "real"], check=True)
 
 
 def test_another_directory_in_the_place_of_the_root_is_a_fault(tmp_path: Path) -> None:
