@@ -18,6 +18,11 @@ _SLEW = 1e-3
 _WALL_JITTER = 10_000_000
 
 
+def slot_of(stamp: int) -> int:
+    """The slot of the agent that gave this stamp."""
+    return stamp & (SLOTS - 1)
+
+
 def boottime() -> int:
     """Nanoseconds since this machine was booted."""
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)

@@ -8,6 +8,7 @@ from fustor_core.clock import ViewClock, wall
 from fustor_core.errors import NobodyLooks, Refused
 from fustor_core.wire import Condition, Hello, Role, Welcome
 from fustor_fusion.api.ports import RootFacts, SourcePath
+from fustor_fusion.contradictions import Contradictions
 from fustor_fusion.identities import Identities
 from fustor_fusion.relooking import Relooking
 from fustor_fusion.sessions import Admission, LiveSession, Table
@@ -47,6 +48,7 @@ class Root:
         self._store_watch = StoreWatch(name, self._tell_stalled)
         self._writer = Writer(name, store, self.clock.now, self.table.lowest, self._store_watch.problem)
         self._relooking = Relooking(store)
+        self.contradictions = Contradictions()
         self._paths: dict[str, SourcePath] = {}
         self._progress = progress
 
@@ -165,6 +167,7 @@ class Root:
             return LiveRoot(self.table.leader, False, away_since=self._away_since, conditions=self._conditions)
         pending = [Pending(path, Reason.REFUSED, since) for path, (_, since) in leading.refused.items()]
         pending += [Pending(path, Reason.UNREAD, leading.clean_to) for path in leading.pending]
+        pending += [Pending(doubt.path, Reason.CONTRADICTED, doubt.since) for doubt in self.contradictions.standing]
         progress = None
         if leading.snapshot_began is not None:
             progress = Progress(leading.snapshot_began, self._progress(leading.agent, self.name))

@@ -161,6 +161,10 @@ class Table:
             self.leader, self.leader_lost_at = following.agent, None
         return following
 
+    def clock_errors(self) -> dict[int, int]:
+        """By slot, how far (ns) the stamps of each session may be off; empty where there is nobody to contradict."""
+        return {session.slot: session.clock_error for session in self._sessions.values()} if len(self._sessions) > 1 else {}
+
     def lowest(self) -> int:
         """No session will bring evidence at or below this; 0 while nobody says so. Called from the writing thread, too."""
         return min((session.low for session in self.all()), default=0)

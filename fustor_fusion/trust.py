@@ -19,6 +19,7 @@ class Reason(StrEnum):
 
     REFUSED = "refused"
     ASKED = "asked"
+    CONTRADICTED = "contradicted"
     GUARDED = "guarded"
     FOLDED = "folded"
     UNREAD = "unread"
@@ -84,6 +85,10 @@ NO_ROOTS = Trustworthiness(
 _PENDING: dict[Reason, tuple[str, str]] = {
     Reason.REFUSED: ("what was seen of {} came too late to be used, and is being read again", "wait: the agent reads it again by itself"),
     Reason.ASKED: ("{} had to be asked for again", "wait: the agent reads it again by itself"),
+    Reason.CONTRADICTED: (
+        "agents contradict each other about {} within what their clocks may be off",
+        "wait: the leader looks again by itself",
+    ),
     Reason.GUARDED: (
         "evidence by which much would be lost is held back at {}",
         "wait: it is applied if still true after the guard's delay; if this is another file system on purpose: `fustor pipe confirm`",

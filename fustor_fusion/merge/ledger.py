@@ -95,6 +95,7 @@ class Ledger:
         merge.totals.epoch, merge.via, merge.followed_since = self.epoch, contribution.via, None
         if contribution.watching_since is not None and self.record.watching_since:
             merge.followed_since = max(contribution.watching_since, self.record.watching_since)
+        merge.doubts.errors = contribution.errors
         highest = 0
         for evidence in contribution.evidence:
             highest = max(highest, evidence.at)
@@ -102,6 +103,7 @@ class Ledger:
                 outcome.stale.append(evidence.path)
             elif not merge.apply(evidence):
                 outcome.unlike.append(evidence.path)
+        outcome.doubts.extend(merge.doubts.take())
         self.record = replace(self.record, high_water=max(self.record.high_water, highest))
         return highest
 

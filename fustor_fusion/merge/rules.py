@@ -10,6 +10,7 @@ from fustor_core.digest import listing_digest, sorted_digest
 from fustor_core.evidence import Entry, Evidence, Gone, Listing, Same, Seen, Unreadable
 from fustor_core.paths import components, split
 from fustor_core.wire import Via
+from fustor_fusion.merge.doubts import Doubts
 from fustor_fusion.merge.links import Links
 from fustor_fusion.merge.names import Names
 from fustor_fusion.merge.nodes import NEVER, Child, Directory, Tree
@@ -27,6 +28,7 @@ class Merge:
         self.totals = Totals(tree, epoch)
         self.followed_since: int | None = None
         self._names = Names(tree, self.totals)
+        self.doubts = Doubts(tree, self._names.absent_since)
 
     @property
     def links(self) -> Links:
@@ -43,6 +45,8 @@ class Merge:
 
     def apply(self, evidence: Evidence) -> bool:
         """Apply one piece of evidence; False only for a `Same` that is unlike what is known, so that the directory is to be listed."""
+        if self.doubts.errors:
+            self.doubts.weigh(evidence)
         match evidence:
             case Listing(path, at, entries):
                 self._listing(path, at, entries)

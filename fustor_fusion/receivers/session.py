@@ -11,6 +11,7 @@ from fustor_core.errors import Refused, SessionLost, StoreUnavailable
 from fustor_core.evidence import Evidence, Listing, Same, Unreadable, check_evidence
 from fustor_core.paths import check_path
 from fustor_core.wire import Ack, Batch, FusionSession, Look, Mark, NewRole, Ping, Pong, Stalled, Via
+from fustor_fusion.contradictions import Question
 from fustor_fusion.root import Root
 from fustor_fusion.sessions import LiveSession
 from fustor_fusion.stores import Contribution, Outcome
@@ -122,7 +123,7 @@ class SessionReceiver:
                 self._root.check_stamp(session, one.at)
             contribution = replace(blank, via=frame.via, evidence=self._believed(frame.evidence), clean_to=frame.clean_to)
         self._last = frame.sequence
-        return replace(contribution, watching_since=session.watching_since)
+        return replace(contribution, watching_since=session.watching_since, errors=self._root.table.clock_errors())
 
     def _believed(self, evidence: Sequence[Evidence]) -> list[Evidence]:
         """What the session has said, each listing whole. What a follower may not read, the leader may: it says nothing of what is there."""
@@ -178,6 +179,7 @@ class SessionReceiver:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._commit())
             group.create_task(self._relook())
+            group.create_task(self._resolve())
 
     async def _relook(self) -> None:
         """Have other names of hard links looked at that changed. A walk comes by all names, so it is waited for."""
@@ -206,6 +208,26 @@ class SessionReceiver:
         self.session.refused.update(dict.fromkeys((*paths, *directories), (self._looks, self.session.clean_to)))
         return Look(self._looks, paths, directories, False, via)
 
+    async def _resolve(self) -> None:
+        """Have looked at again what agents contradict each other about."""
+        contradictions, clock = self._root.contradictions, self._root.clock
+        while True:
+            self._committed.clear()
+            await self._committed.wait()
+            while self.session.leads and (question := contradictions.ask(clock.now() - self.session.clock_error)):
+                answered = False
+                try:
+                    await self._answers(question)
+                    answered = True
+                finally:
+                    contradictions.settle(answered=answered)
+
+    async def _answers(self, question: Question) -> None:
+        if question.paths:
+            await self.ask(question.paths, [], False)
+        if question.trees:
+            await self.ask([], question.trees, True)
+
     async def _commit(self) -> None:
         while True:
             if not self._waiting:
@@ -229,6 +251,7 @@ class SessionReceiver:
         session = self.session
         stale = [path for outcome in outcomes for path in outcome.stale]
         unlike = [path for outcome in outcomes for path in outcome.unlike]
+        self._root.contradictions.note(doubt for outcome in outcomes for doubt in outcome.doubts)
         answers: list[FusionSession] = []
         if stale:
             listed = {one.path for _, each in group if each for one in each.evidence if isinstance(one, Listing | Same | Unreadable)}

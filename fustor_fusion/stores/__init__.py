@@ -4,7 +4,7 @@ An implementation agrees with the meaning of evidence (DESIGN §2) for any evide
 The contract suite in tests/contract runs on every implementation.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -12,6 +12,7 @@ from typing import Protocol
 from fustor_core.errors import FustorError
 from fustor_core.evidence import Evidence
 from fustor_core.wire import Identity, Via
+from fustor_fusion.merge.doubts import Doubt
 from fustor_fusion.merge.links import Noted
 from fustor_fusion.merge.nodes import Inode
 from fustor_fusion.query import Filter, Found, Trust, Usage
@@ -28,7 +29,8 @@ class Contribution:
     `watching_since`: what this agent lists from that stamp on is followed live, so it counts as fresh (None for an agent that does not
     lead).
     `begins`, `ends`: a snapshot or an audit begins or ends with this frame; where a snapshot begins, `watching_since` becomes the root's.
-    `clean_to`: see `fustor_core.wire.Batch`.
+    `clean_to`: see `fustor_core.wire.Batch`. `errors`: by the slot of each agent that serves the root, how far (ns) its stamps may be off;
+    empty where there is only one.
     """
 
     agent: str
@@ -41,6 +43,7 @@ class Contribution:
     watching_since: int | None = None
     begins: Via | None = None
     ends: Via | None = None
+    errors: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +51,14 @@ class Outcome:
     """What became of a contribution.
 
     `problem`: it was out of sequence and nothing of it was applied. `stale`: paths whose evidence was at or below the drop mark, to be read
-    again. `unlike`: directories of which a `Same` did not match, to be listed.
+    again. `unlike`: directories of which a `Same` did not match, to be listed. `doubts`: what contradicts another agent within the error of
+    the clocks.
     """
 
     problem: OutOfSequence | None = None
     stale: list[bytes] = field(default_factory=list)
     unlike: list[bytes] = field(default_factory=list)
+    doubts: list[Doubt] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

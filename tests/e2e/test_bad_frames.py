@@ -13,6 +13,7 @@ from fustor_core.evidence import Entry, Evidence, Gone, Listing, Seen, Unreadabl
 from fustor_core.wire import (
     LARGEST_FRAME,
     SUBPROTOCOL,
+    Ack,
     Batch,
     FusionSession,
     Hello,
@@ -20,6 +21,7 @@ from fustor_core.wire import (
     Identity,
     Mark,
     Ping,
+    Pong,
     Refuse,
     Via,
     Welcome,
@@ -28,6 +30,7 @@ from fustor_core.wire import (
     fusion_session,
 )
 from tests.e2e.system import KEY, System
+from tests.polling import eventually
 
 FILE = Entry(0o100644, 1, 512, 0, 0, 1, 7, 0, 0, 0, 0)
 DIRECTORY = Entry(0o40755, 1, 512, 0, 0, 1, 7, 0, 0, 0, 0)
@@ -219,6 +222,33 @@ async def test_a_process_whose_connection_hangs_gives_way_to_the_next_by_its_id(
         welcome = await welcomed(socket, agent="nas-9", root="elsewhere", run="another")
     assert welcome.role == "leader"
     check_unharmed(busy)
+
+
+async def test_what_contradicts_the_leader_within_the_error_of_the_clocks_is_looked_at_again(busy: System) -> None:
+    """Its evidence is newer, so it wins; but nobody can be sure of that, and the leader looks."""
+    other = hello(agent="nas-9", root=busy.name, excludes=[".snapshot/", ".zfs/"])
+    async with connected(busy) as socket:
+        await socket.send_bytes(encode(other))
+        welcome = await answer(socket)
+        assert isinstance(welcome, Welcome)
+        await socket.send_bytes(encode(Ping(1, 2 * 10**9)))
+        pong = await answer(socket)
+        assert isinstance(pong, Pong)
+        (busy.root / "f0").write_bytes(b"changed")
+        eventually(lambda: busy.query("stat", busy.mount(b"f0"))["data"]["size"] == 7)
+        await socket.send_bytes(encode(Ping(2, 2 * 10**9)))
+        pong = await answer(socket)
+        assert isinstance(pong, Pong)
+        at = (pong.now & ~1023) | welcome.slot
+        await socket.send_bytes(batch([Seen(b"f0", at, FILE), Gone(b"f1", at + 1024)]))
+        assert isinstance(await answer(socket), Ack)
+        meta = busy.meta(b"f0")
+        assert (meta["complete"], [each["type"] for each in meta["conditions"]]) == (False, ["pending"])
+        assert "contradict each other" in meta["conditions"][0]["message"]
+        assert busy.query("stat", busy.mount(b"f0"))["data"]["size"] == 1
+        busy.wait_equal()
+        assert busy.query("stat", busy.mount(b"f0"))["data"]["via"] == "asked"
+    busy.wait_complete()
 
 
 async def test_an_agent_that_leaves_out_other_things_is_refused_and_told_which(busy: System) -> None:

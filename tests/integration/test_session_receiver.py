@@ -9,11 +9,12 @@ from msgspec import structs
 
 from fustor_core.errors import MalformedInput, Refused
 from fustor_core.evidence import Entry, Evidence, Gone, Listing, Seen, Unreadable
-from fustor_core.wire import Ack, Batch, Hello, Identity, Look, Mark, Via
+from fustor_core.wire import Ack, Batch, Hello, Identity, Look, Mark, Ping, Via
 from fustor_fusion.query import Trust
 from fustor_fusion.receivers.session import SessionReceiver
 from fustor_fusion.root import Root, RootOptions
 from fustor_fusion.stores.memory import MemoryStore
+from fustor_fusion.trust import Reason
 
 HELLO = Hello("nas", "boot", b"/srv", "run", "p", "root", Identity("ext4", "1", 2), [], "", 0, 0.0, False)
 FILE = Entry(0o100644, 1, 512, 0, 0, 1, 7, 0, 0, 0, 0)
@@ -106,6 +107,40 @@ async def test_what_only_a_follower_may_not_read_spoils_nothing(root: Root, rece
     assert trust_of(root).fresh
     with root.store.reading() as reading:
         assert reading.find(b"new") is not None
+
+
+async def test_where_agents_contradict_each_other_the_leader_is_asked_once(root: Root, receiver: SessionReceiver) -> None:
+    error = 20_000_000
+    await list_everything(root, receiver)
+    session, _, _ = await root.open_session(structs.replace(HELLO, agent="other", run="other"), "test")
+    follower = SessionReceiver(root, session)
+    for each in (receiver, follower):
+        await each.take(Ping(1, error))
+    seen = Seen(b"new", stamp(root, receiver), FILE)
+    await receiver.take(Batch(3, Via.LIVE, 0, 0, [], [], [seen]))
+    async with committing(receiver), committing(follower):
+        assert await receiver.outgoing.get() == Ack(3)
+        agrees = Seen(b"new", stamp(root, follower), FILE)
+        contradicts = Gone(b"f", stamp(root, follower) + 1024)
+        await follower.take(Batch(1, Via.LIVE, 0, 0, [], [], [agrees, contradicts]))
+        assert await follower.outgoing.get() == Ack(1)
+        assert [(each.path, each.reason) for each in root.live().pending] == [(b"f", Reason.CONTRADICTED)]
+        sequence = 3
+        while root.clock.now() < contradicts.at + 3 * error or receiver.outgoing.empty():
+            await receiver.take(Batch(sequence, Via.LIVE, 0, 0, [], [], []))  # what an agent sends in each pulse
+            await asyncio.sleep(0.001)
+        look = await receiver.outgoing.get()
+        assert isinstance(look, Look)
+        assert (look.paths, look.directories) == ([b"f"], [])
+        await receiver.take(Batch(4, Via.ASKED, 0, 0, [look.number], [], [Seen(b"f", stamp(root, receiver), FILE)]))
+        assert await receiver.outgoing.get() == Ack(4)
+        await asyncio.sleep(0)
+        assert root.live().pending == []
+        await receiver.take(Batch(4, Via.LIVE, 0, 0, [], [], []))
+    assert receiver.outgoing.empty()
+    assert follower.outgoing.empty()
+    with root.store.reading() as reading:
+        assert reading.find(b"f") is not None
 
 
 async def list_everything(root: Root, receiver: SessionReceiver) -> None:
