@@ -123,6 +123,7 @@ class Life:
             "audit_directories": run.scheduler.audits.directories if run else 0,
             "audit_directories_left": waiting(Priority.AUDIT) + waiting(Priority.ROUND),
             "folded": self._outbox.folded,
+            "young_dropped": self._watching.young.dropped,
         }
 
     async def run(self) -> None:

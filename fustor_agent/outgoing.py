@@ -15,6 +15,7 @@ FULL_BATCH = 256 * 1024
 entries."""
 MOST_IN_BATCH = 2 * 1024 * 1024
 ROOM = 2 * 1024 * 1024
+Writing = list[tuple[bytes, bool | None]]
 _PER_EVIDENCE = 96
 _PER_ENTRY = 64
 
@@ -78,7 +79,7 @@ class Outgoing:
 
     # To the wire
 
-    def next(self, clean_to: Callable[[], int], pending: Callable[[], list[bytes]]) -> Batch | Mark | None:
+    def next(self, clean_to: Callable[[], int], pending: Callable[[], list[bytes]], writing: Callable[[], Writing]) -> Batch | Mark | None:
         """The next frame that may be sent at this moment, if any: at once when nothing is in flight, full ones while something is."""
         queue = self._urgent or self._walked
         if not queue or len(self._flying) >= self._window or (self._flying and self._size < FULL_BATCH and queue[0].mark is None):
@@ -93,12 +94,12 @@ class Outgoing:
         self._flying.append((self.sequence, works))
         self._looks += self._outbox.answered()
         looks, self._looks = self._looks, []
-        return Batch(self.sequence, via, self._stamper.low(), clean_to(), looks, pending(), evidence)
+        return Batch(self.sequence, via, self._stamper.low(), clean_to(), looks, pending(), evidence, writing())
 
-    def idle(self, clean_to: int, pending: list[bytes]) -> Batch:
+    def idle(self, clean_to: int, pending: list[bytes], writing: Writing) -> Batch:
         """A batch without evidence, that brings `low` and `clean_to` forward."""
         looks = self._outbox.answered()
-        return Batch(self.sequence, Via.LIVE, self._stamper.low(), clean_to, looks, pending, [])
+        return Batch(self.sequence, Via.LIVE, self._stamper.low(), clean_to, looks, pending, [], writing)
 
     def _collect(self, queue: deque[_Ready]) -> tuple[list[Evidence], list[Work]]:
         evidence: list[Evidence] = []

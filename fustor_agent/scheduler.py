@@ -15,7 +15,7 @@ from fustor_agent.readers import DoesNotAnswer, Readers
 from fustor_agent.reading import Reading, ReadingStamps, directory_of, read_checks, read_lists
 from fustor_agent.sources import Source, Watchable
 from fustor_agent.watching import Watching
-from fustor_core.clock import Stamper, boottime
+from fustor_core.clock import Stamper, boottime, wall
 from fustor_core.evidence import Gone, Listing, Same, Seen, Unreadable
 from fustor_core.paths import show
 from fustor_core.supervision import all_running
@@ -151,6 +151,7 @@ class Scheduler:
         if reading.look.strangers:
             self._outbox.ask(reading.look.strangers, recursive=True, since=since or boottime())
         self._note_doubts(work, reading)
+        self._watching.young.note(reading.look.evidence, wall(), boottime())
         self._outgoing.add(reading.look.evidence, work, redo, self._labels(work, reading))
 
     def _labels(self, work: Work, reading: Reading) -> list[Via]:

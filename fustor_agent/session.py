@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fustor_agent.outbox import Outbox, Priority
-from fustor_agent.outgoing import Outgoing
+from fustor_agent.outgoing import Outgoing, Writing
 from fustor_agent.readers import Readers
 from fustor_agent.scheduler import Scheduler
 from fustor_agent.senders import Session
@@ -46,6 +46,8 @@ class SessionRun:
         self._offset = offset
         self._staleness = int(source.staleness * 1e9)
         welcome = session.welcome
+        watching.writing.begin(boottime())
+        watching.young.quiet = int(welcome.quiet * 1e9)
         self.role = welcome.role
         self.stamper = Stamper(self._view_now, welcome.slot, welcome.highest, self._staleness)
         self.outgoing = Outgoing(outbox, self.stamper, welcome.window)
@@ -102,7 +104,7 @@ class SessionRun:
 
     async def _transmit(self) -> None:
         while True:
-            frame = self.outgoing.next(self._clean_to, self._watching.pending)
+            frame = self.outgoing.next(self._clean_to, self._watching.pending, self._writing)
             if frame is None:
                 self._to_send.clear()
                 await self._to_send.wait()
@@ -146,11 +148,12 @@ class SessionRun:
             self._watching.retry_unwatched(now)
             self.scheduler.retry(now)
             self._watching.note_doubts()
+            self._watching.look_again(now)
             try:
                 async with asyncio.timeout(PULSE * SILENT_PULSES):
                     await self._session.send(Ping(now, self._offset.error(now)))
                     if self.outgoing.quiet:
-                        await self._session.send(self.outgoing.idle(self._clean_to(), self._watching.pending()))
+                        await self._session.send(self.outgoing.idle(self._clean_to(), self._watching.pending(), self._writing()))
             except TimeoutError:
                 raise SessionLost("fusion takes nothing any more") from None
 
@@ -162,6 +165,10 @@ class SessionRun:
         oldest = self._outbox.oldest()
         local = noticed_to if oldest is None else min(noticed_to, oldest)
         return max(local + self._offset.at(boottime()) - self._staleness, 0)
+
+    def _writing(self) -> Writing:
+        """What is to be told of files that are being written; after `_clean_to`, it is no older."""
+        return self._watching.writing.take(self._outbox.oldest())
 
     async def walk_everything(self, walk: Walk, *, mark: bool, resumed: bool) -> None:
         """List the root with all below and wait until fusion has committed it; with `mark` it is told, as a snapshot."""

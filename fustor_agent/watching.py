@@ -8,6 +8,8 @@ from contextlib import ExitStack
 from fustor_agent.doubts import Doubts
 from fustor_agent.outbox import Outbox
 from fustor_agent.sources import Source, Watchable
+from fustor_agent.writing import WritingNews
+from fustor_agent.young import Young
 from fustor_core.clock import boottime
 from fustor_core.conditions import Conditions
 
@@ -35,6 +37,8 @@ class Watching:
         self._kinds: set[str] = set()
         self.doubts = Doubts()
         self.noticed_to = 0
+        self.writing = WritingNews()
+        self.young = Young()
         self.failure: Exception | None = None
         """What noticing failed with. Nothing is noticed after it: whoever runs the pipe looks here."""
 
@@ -57,6 +61,7 @@ class Watching:
 
     def _end(self) -> None:
         self._watched = False
+        self.writing.forget(self.noticed_to)
         self.noticed_to = 0
 
     @property
@@ -75,6 +80,7 @@ class Watching:
         since = self.noticed_to or now
         noticed = self._source.notice()
         self._outbox.mark(noticed.paths, since)
+        self.writing.note(noticed.writing, since)
         if noticed.overflowed:
             self._overflowed = True
             self._conditions.add(OVERFLOWED, _DROPPED, _LARGER_QUEUE)
@@ -97,6 +103,12 @@ class Watching:
     def note_doubts(self) -> None:
         """Say what could not be read, or that all can be."""
         self._conditions.note(UNREADABLE, *self.doubts.words())
+
+    def look_again(self, now: int) -> None:
+        """Mark the young files that are due."""
+        if due := self.young.due(now):
+            self._outbox.mark(due, now)
+            self._woken()
 
     def _note_conditions(self, source: Watchable) -> None:
         standing = source.conditions()

@@ -214,7 +214,8 @@ class Batch(Frame, frozen=True, array_like=True, tag=2):
 
     `low`: no older evidence will follow in this session. `clean_to`: the event queue was drained after this time, and everything marked
     before it has been sent; 0 while nothing is watched. `looks`: numbers of the looks that are answered by this batch or earlier ones.
-    `pending`: paths below which something marked before `clean_to` could not be read yet.
+    `pending`: paths below which something marked before `clean_to` could not be read yet. `writing`: what has changed since the batch
+    before of what is known of files: they are being written, are not any more (False), or nobody knows (None).
     """
 
     sequence: Natural
@@ -224,6 +225,7 @@ class Batch(Frame, frozen=True, array_like=True, tag=2):
     looks: list[Natural]
     pending: list[bytes]
     evidence: list[Evidence]
+    writing: list[tuple[bytes, bool | None]] = []
 
 
 class Mark(Frame, frozen=True, array_like=True, tag=3):
@@ -254,7 +256,8 @@ class Ping(Frame, frozen=True, array_like=True, tag=5):
 
 class Welcome(Frame, frozen=True, array_like=True, tag=1):
     """The session stands. `now` is the view clock at the answer, `highest` the agent's highest committed stamp, `window` the number of
-    batches that may wait for their acknowledgement. `snapshot` asks for a listing of everything, `why` says what for.
+    batches that may wait for their acknowledgement. `snapshot` asks for a listing of everything, `why` says what for. `quiet` is for how
+    many seconds a file must have been as it is to count as settled.
     """
 
     session: str
@@ -267,6 +270,7 @@ class Welcome(Frame, frozen=True, array_like=True, tag=1):
     window: Natural
     snapshot: bool
     why: str
+    quiet: float = 0.0
 
 
 class Ack(Frame, frozen=True, array_like=True, tag=2):

@@ -75,7 +75,8 @@ async def start(stack: AsyncExitStack, settings: FusionSettings, pipe: FusionPip
     feed = Feed(pipe.machine.run)
     board = Board(settings.session.heartbeat_every, feed)
     board.add_own(pipe.machine, pipe.report)
-    roots = RootRegistry(open_store, RootOptions(settings.session.window, settings.session.lease), board.progress)
+    options = RootOptions(settings.session.window, settings.session.lease, settings.settled.quiet)
+    roots = RootRegistry(open_store, options, board.progress)
     stack.push_async_callback(roots.close)
     if settings.store == "sqlite":
         for name in kept_roots(settings.data / "roots"):
@@ -92,7 +93,7 @@ async def start(stack: AsyncExitStack, settings: FusionSettings, pipe: FusionPip
     for work in (lambda: _keep_order(roots, receiver), lambda: pipe.supervise(problems)):
         stack.callback(asyncio.create_task(kept(work, pipe.task_died)).cancel)
     application = build(
-        Parts(roots, views, board, _Sessions(roots), lambda: (True, "")),
+        Parts(roots, views, board, _Sessions(roots), lambda: (True, ""), quiet=int(settings.settled.quiet * 1e9)),
         authorizer=authorizer,
         hosts=Hosts(settings.listen.host, settings.listen.names, settings.listen.origins),
         extra=[

@@ -32,7 +32,9 @@ class Filter:
 class Found:
     """One entry as a root knows it. `entry` is None for a directory known only from what lies in it.
 
-    `changed_at` is the stamp at which the entry last changed in this root, `via` by which act that was learnt.
+    `changed_at` is the stamp at which the entry last changed in this root, `via` by which act that was learnt; `changed_below` that at
+    which it or anything below it did, or came, or went. `fresh`: its directory, or if it is one all below it, was listed since an agent
+    that follows it began to. `newest` is the latest modification time of a directory and all below it.
     """
 
     path: bytes
@@ -40,6 +42,9 @@ class Found:
     entry: Entry | None
     changed_at: int
     via: str
+    changed_below: int = 0
+    fresh: bool = False
+    newest: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,10 +20,11 @@ from fustor_fusion.writer import Writer
 
 @dataclass(frozen=True, slots=True)
 class RootOptions:
-    """What sessions of a root are told. `lease` is in seconds."""
+    """What sessions of a root are told. `lease` and `quiet` are in seconds."""
 
     window: int
     lease: float
+    quiet: float
 
 
 class Root:
@@ -94,6 +95,7 @@ class Root:
             self._options.window,
             admission.snapshot,
             admission.why,
+            self._options.quiet,
         )
 
     def end_session(self, session: LiveSession) -> None:
@@ -173,7 +175,10 @@ class Root:
             progress = Progress(leading.snapshot_began, self._progress(leading.agent, self.name))
         remote_writers = leading.hello.remote_writers
         follows = leading.watching_since is not None and leading.watching_since == self._watching_since
-        return LiveRoot(leading.agent, True, leading.vouched_to, pending, None, progress, remote_writers, self._conditions, follows)
+        writing = [session.writing.now() for session in self.table.all()]
+        return LiveRoot(
+            leading.agent, True, leading.vouched_to, pending, None, progress, remote_writers, self._conditions, follows, writing
+        )
 
     @property
     def _conditions(self) -> list[Condition]:

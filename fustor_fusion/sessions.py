@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from fustor_core.errors import Refused
 from fustor_core.wire import SILENT_PULSES, Hello, Role
 from fustor_fusion.stores import AgentRecord
+from fustor_fusion.writing import WritingTable
 
 
 @dataclass(slots=True)
@@ -38,6 +39,7 @@ class LiveSession:
     """Every change before this stamp is in the store also where it was made through another hard link; None while no other name of one
     waits to be looked at."""
     snapshot_began: int | None = None
+    writing: WritingTable = field(default_factory=WritingTable)
     ask: Callable[[Sequence[bytes], Sequence[bytes], bool], Awaitable[None]] | None = None
     """Has the agent read paths, and list directories (with all below, if the last argument says so); done when that is committed."""
     stall: Callable[[str], None] | None = None

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, field_validator
 from fustor_core.settings import Section, Settings
 from fustor_core.state_keeping import StateSettings
 from fustor_core.units import Duration
+from fustor_fusion.settling import DEFAULT_QUIET
 
 
 def _check_name(name: str) -> str:
@@ -54,6 +55,12 @@ class SessionSettings(Section):
     lease: Duration = 10.0
 
 
+class Settled(Section):
+    """For how long a file must have been as it is to count as settled."""
+
+    quiet: Duration = DEFAULT_QUIET
+
+
 class Log(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "text", "json"] = "auto"
@@ -74,5 +81,6 @@ class FusionSettings(Settings):
     views: dict[Name, dict[Name, str]] = Field(default_factory=dict)
     store: Literal["sqlite", "memory"] = "sqlite"
     session: SessionSettings = SessionSettings()
+    settled: Settled = Settled()
     state: StateSettings = StateSettings()
     log: Log = Log()

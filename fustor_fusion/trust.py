@@ -12,6 +12,7 @@ from fustor_core.times import format_wall
 from fustor_core.wire import Condition
 from fustor_fusion.query import Trust
 from fustor_fusion.stores import RootRecord
+from fustor_fusion.writing import Writing
 
 
 class Reason(StrEnum):
@@ -51,6 +52,7 @@ class LiveRoot:
     which that session was lost. `clean_to` is a stamp: everything that changed before it is committed, except below `pending`; 0 if
     nothing vouches for it. `conditions` are what the agents themselves report of the root. `follows`: what counts as listed in the store
     was listed since this very leader began to watch; not so before it has begun to list, after it took over or was started anew.
+    `writing` is what each session says of files that are being written.
     """
 
     leader: str | None = None
@@ -62,6 +64,7 @@ class LiveRoot:
     remote_writers: bool = False
     conditions: Sequence[Condition] = ()
     follows: bool = True
+    writing: Sequence[Writing] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ def assess(path: bytes, trust: Trust, record: RootRecord, live: LiveRoot, to_wal
     pending = [each for each in live.pending if is_below(each.path, path) or is_below(path, each.path)]
     # Of what another leader listed, and another process watched, nothing is known since.
     trust = replace(trust, fresh=trust.fresh and live.follows)
-    as_of = min((_vouched(trust, record, live), *(each.since for each in pending)))
+    as_of = min((vouched(trust.fresh, record, live), *(each.since for each in pending)))
     complete = trust.fresh and live.alive and not trust.unreadable and not pending
     conditions = [*_absence(trust, record, live, as_of, to_wall), *_staleness(trust, record, live, to_wall)]
     conditions += _unreadable(trust, record, to_wall)
@@ -129,12 +132,12 @@ def combine(parts: Sequence[tuple[str, Trustworthiness]]) -> Trustworthiness:
     )
 
 
-def _vouched(trust: Trust, record: RootRecord, live: LiveRoot) -> int:
+def vouched(fresh: bool, record: RootRecord, live: LiveRoot) -> int:
     """The stamp before which every change is in the store, pending paths aside; 0 if there is none."""
     if live.remote_writers:
         # No event tells what another host writes, so only a listing vouches. Of a fresh tree the oldest is not older than the watching.
-        return record.watching_since if trust.fresh else 0
-    return max(record.as_of, live.clean_to) if trust.fresh else record.as_of
+        return record.watching_since if fresh else 0
+    return max(record.as_of, live.clean_to) if fresh else record.as_of
 
 
 def _absence(trust: Trust, record: RootRecord, live: LiveRoot, as_of: int, to_wall: Callable[[int], int]) -> list[Condition]:

@@ -1,6 +1,6 @@
 """The port to what an agent reads. A source reads on whichever thread calls it and returns evidence; it never waits for anybody else."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
@@ -68,11 +68,13 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Noticed:
-    """What watching brought. `paths` may have changed; `trees` appeared or were lost sight of, and are to be listed with all below."""
+    """What watching brought. `paths` may have changed; `trees` appeared or were lost sight of, and are to be listed with all below.
+    `writing`: files that are being written from here on, are not any more (False), or of which that is not known any more (None)."""
 
     paths: list[bytes] = field(default_factory=list)
     trees: list[bytes] = field(default_factory=list)
     overflowed: bool = False
+    writing: Mapping[bytes, bool | None] = field(default_factory=dict)
 
 
 @runtime_checkable

@@ -23,6 +23,7 @@ from fustor_fusion.api import answers, finding, parameters, shapes
 from fustor_fusion.api.ports import Pipes, Readiness, Roots, Sessions
 from fustor_fusion.api.scope import RootMoment, Scope
 from fustor_fusion.authorization import NOBODY, READ_ANY, READ_VIEW, SEE_PIPES, Authorizer, Needs, Principal
+from fustor_fusion.settling import DEFAULT_QUIET
 from fustor_fusion.views import InRoot, View, Views
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the API answers from. `now` is the wall clock in ns."""
+    """What the API answers from. `now` is the wall clock in ns, `quiet` for how many ns what is settled has rested."""
 
     roots: Roots
     views: Views
@@ -54,6 +55,7 @@ class Parts:
     sessions: Sessions
     readiness: Readiness
     now: Callable[[], int] = time.time_ns
+    quiet: int = int(DEFAULT_QUIET * 1e9)
 
 
 def build(parts: Parts, *, authorizer: Authorizer, hosts: Hosts, extra: Sequence[Route] = (), threads: int = 4) -> web.Application:
@@ -129,7 +131,7 @@ class _Api:
             Route("GET", "/readyz", self.readyz, NOBODY),
             Route("GET", "/v1/views", self.views, READ_ANY),
             Route("GET", "/v1/views/{view}/roots", self.roots, READ_VIEW),
-            Route("GET", "/v1/views/{view}/stat", self._query(parameters.one, answers.stat), READ_VIEW),
+            Route("GET", "/v1/views/{view}/stat", self._query(parameters.entry, answers.stat), READ_VIEW),
             Route("GET", "/v1/views/{view}/list", self._query(parameters.listing, answers.children), READ_VIEW),
             Route("GET", "/v1/views/{view}/find", self._query(parameters.search, finding.find), READ_VIEW),
             Route("GET", "/v1/views/{view}/usage", self._query(parameters.one, answers.usage), READ_VIEW),
@@ -167,17 +169,18 @@ class _Api:
         return handle
 
     async def _answer(self, view: View, asked: A, answer: Callable[[Scope, A], bytes]) -> web.Response:
-        scope = self._scope(view, asked.path)
+        scope = self._scope(view, asked)
         return _json(await asyncio.get_running_loop().run_in_executor(self._pool, answer, scope, asked))
 
-    def _scope(self, view: View, path: bytes) -> Scope:
-        """What the view has at `path`, and the roots that this touches, as they are at this moment: before anything is read."""
+    def _scope(self, view: View, asked: parameters.Asked) -> Scope:
+        """What the view has at the path, and the roots that this touches, as they are at this moment: before anything is read."""
+        path, quiet = asked.path, self._parts.quiet if asked.quiet is None else asked.quiet
         place = view.resolve(path)
         if place is None:
             names = ", ".join(show(mount.path) for mount in view.mounts) or "nothing yet"
             raise Problem(404, "no-such-path", f"the view {view.name} has nothing at {show(path)}; it holds {names}")
         mounts = [place.mount] if isinstance(place, InRoot) else view.below(place.place)
-        return Scope(view, place, mounts, [self._moment(mount.root) for mount in mounts], self._parts.now())
+        return Scope(view, place, mounts, [self._moment(mount.root) for mount in mounts], self._parts.now(), quiet)
 
     def _moment(self, root: str) -> RootMoment | None:
         access = self._parts.roots.get(root)

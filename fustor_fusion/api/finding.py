@@ -90,14 +90,14 @@ class _Page:
 
     @property
     def _ended(self) -> bool:
-        # What the store found is sifted here by emptiness. The last rows of a page would then cost a call each: half a page is a page too.
-        enough = self._asked.limit if self._asked.empty is None else (self._asked.limit + 1) // 2
+        # What the store found is sifted here once more. The last rows of a page would then cost a call each: half a page is a page too.
+        enough = self._asked.limit if self._asked.empty is None and self._asked.settled is None else (self._asked.limit + 1) // 2
         return len(self.rows) >= enough or self._calls >= _MOST_CALLS or self._looked_at >= _MOST_LOOKED_AT
 
     def _take_tops(self, tops: Sequence[_Top]) -> cursors.AfterDirectory | None:
         matches = _matcher(self._asked.wanted)
         for top in tops:
-            if matches(top) and self._asked.empty in (None, top.empty):
+            if matches(top) and self._asked.empty in (None, top.empty) and self._asked.settled in (None, top.row.settled):
                 self.rows.append(top.row)
                 if self._ended:
                     return cursors.AfterDirectory(top.path)
@@ -111,7 +111,9 @@ class _Page:
             self._looked_at += len(page.entries)
             for found in page.entries:
                 if self._asked.empty is None or _is_empty(tree.reading, found) is self._asked.empty:
-                    self.rows.append(tree.root.shape(found))
+                    row = tree.root.shape(found)
+                    if self._asked.settled in (None, row.settled):
+                        self.rows.append(row)
             cursor = page.next
             if cursor is None or self._ended:
                 return cursor

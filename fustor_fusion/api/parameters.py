@@ -30,11 +30,13 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Which path of the view, and how far the answer must be trusted: not older than `max_age` (ns), complete."""
+    """Which path of the view, and how far the answer must be trusted: not older than `max_age` (ns), complete. `quiet` (ns): for how long
+    what counts as settled must have rested; None leaves that to the settings."""
 
     path: bytes
     max_age: int | None
     require_complete: bool
+    quiet: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +49,13 @@ class ListAsked(Asked):
 
 @dataclass(frozen=True, slots=True)
 class FindAsked(Asked):
-    """A page of a search. `empty`: only empty files and directories, or only what is not."""
+    """A page of a search. `empty`: only empty files and directories, or only what is not; `settled` likewise, where it is known."""
 
     limit: int
     after: cursors.FindCursor | None
     wanted: Filter
     empty: bool | None
+    settled: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,12 @@ def one(raw: str) -> Asked:
     return Asked(fields.path(), *_demands(fields))
 
 
+def entry(raw: str) -> Asked:
+    """A question about one entry."""
+    fields = _Fields(raw, ("path", "quiet", *_DEMANDS))
+    return Asked(fields.path(), *_demands(fields))
+
+
 def refresh(raw: str) -> RefreshAsked:
     """A path that is to be looked at."""
     fields = _Fields(raw, ("path", "recursive"))
@@ -107,14 +116,14 @@ def verify(raw: str) -> VerifyAsked:
 
 def listing(raw: str) -> ListAsked:
     """A page of a directory."""
-    fields = _Fields(raw, ("path", "limit", "after", *_DEMANDS))
+    fields = _Fields(raw, ("path", "limit", "after", "quiet", *_DEMANDS))
     after = fields.get("after", cursors.decode_list)
     return ListAsked(fields.path(), *_demands(fields), fields.limit(), None if after is None else after.name)
 
 
 def search(raw: str) -> FindAsked:
     """A page of a search."""
-    fields = _Fields(raw, (*_FILTERS, "path", "empty", "limit", "after", *_DEMANDS))
+    fields = _Fields(raw, (*_FILTERS, "path", "empty", "settled", "limit", "after", "quiet", *_DEMANDS))
     wanted = Filter(
         name=fields.get("name", bytes),
         iname=fields.get("iname", bytes),
@@ -128,7 +137,8 @@ def search(raw: str) -> FindAsked:
         max_depth=fields.get("max_depth", _whole_number),
     )
     after = fields.get("after", cursors.decode_find)
-    return FindAsked(fields.path(), *_demands(fields), fields.limit(), after, wanted, fields.get("empty", _truth))
+    sifted = fields.get("empty", _truth), fields.get("settled", _truth)
+    return FindAsked(fields.path(), *_demands(fields), fields.limit(), after, wanted, *sifted)
 
 
 class _Fields:
@@ -166,14 +176,11 @@ class _Fields:
         return limit
 
 
-def _demands(fields: _Fields) -> tuple[int | None, bool]:
-    seconds = fields.get("max_age", lambda value: parse_duration(_text(value)))
-    return None if seconds is None else int(seconds * 1e9), fields.get("require_complete", _truth) or False
+def _demands(fields: _Fields) -> tuple[int | None, bool, int | None]:
+    return fields.get("max_age", _duration), fields.get("require_complete", _truth) or False, fields.get("quiet", _duration)
 
 
 def _unknown(name: str, known: tuple[str, ...]) -> str:
-    if name == "settled" and "older" in known:
-        return "settled: this fusion cannot tell what is settled; leave it out"
     return f"there is no parameter {name!r} here; " + (f"there are {', '.join(sorted(known))}" if known else "this takes none")
 
 
@@ -194,6 +201,10 @@ def _truth(value: bytes) -> bool:
     if value not in _TRUTH:
         raise ValueError("should be true or false")
     return _TRUTH[value]
+
+
+def _duration(value: bytes) -> int:
+    return int(parse_duration(_text(value)) * 1e9)
 
 
 def _whole_number(value: bytes) -> int:

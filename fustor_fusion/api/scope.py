@@ -11,6 +11,7 @@ from fustor_core.http.problems import Problem
 from fustor_fusion.api.parameters import Asked
 from fustor_fusion.api.ports import RootFacts
 from fustor_fusion.api.shapes import Shaper, wall
+from fustor_fusion.settling import Settling
 from fustor_fusion.stores import Reading, RootStore
 from fustor_fusion.trust import UNKNOWN_ROOT, LiveRoot, Trustworthiness, assess, combine
 from fustor_fusion.views import Mount, Place, View
@@ -30,13 +31,14 @@ class RootMoment:
 @dataclass(frozen=True, slots=True)
 class Scope:
     """`place` is what was asked for, `mounts` the roots at or below it; a root that nobody ever reported has no moment. `now` is
-    wall-clock ns."""
+    wall-clock ns, `quiet` the ns for which what is settled has rested."""
 
     view: View
     place: Place
     mounts: Sequence[Mount]
     moments: Sequence[RootMoment | None]
     now: int
+    quiet: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class OpenRoot:
     mount: Mount
     moment: RootMoment | None
     reading: Reading | None
+    settling: Settling | None
     shape: Shaper
 
     def trust(self, path: bytes) -> Trustworthiness:
@@ -66,8 +69,12 @@ class OpenScope:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             for mount, moment in zip(self.scope.mounts, self.scope.moments, strict=True):
-                reading = None if moment is None else stack.enter_context(moment.store.reading())
-                self.roots.append(OpenRoot(mount, moment, reading, Shaper(mount, 0 if moment is None else moment.epoch)))
+                if moment is None:
+                    self.roots.append(OpenRoot(mount, None, None, None, Shaper(mount, 0, None)))
+                    continue
+                reading = stack.enter_context(moment.store.reading())
+                settling = Settling(self.scope.quiet, moment.epoch, moment.live, reading.record())
+                self.roots.append(OpenRoot(mount, moment, reading, settling, Shaper(mount, moment.epoch, settling)))
             self._stack = stack.pop_all()
         return self
 

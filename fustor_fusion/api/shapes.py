@@ -15,6 +15,7 @@ from fustor_core.http.pipes import ConditionShape, PipeShape, TransitionShape, c
 from fustor_core.times import format_instant, format_wall
 from fustor_fusion.api.ports import RootFacts, SessionView, SourcePath
 from fustor_fusion.query import Found, Usage
+from fustor_fusion.settling import Settling
 from fustor_fusion.stores import RootRecord
 from fustor_fusion.trust import Trustworthiness
 from fustor_fusion.views import Mount, Synthetic
@@ -147,22 +148,25 @@ def text(path: bytes) -> tuple[str, str | UnsetType]:
 
 
 class Shaper:
-    """Shows what a root holds as the view has it. `epoch` is the wall-clock ns of stamp 0."""
+    """Shows what a root holds as the view has it. `epoch` is the wall-clock ns of stamp 0, `settling` judges what rests; there is none
+    where nobody ever reported the root."""
 
-    def __init__(self, mount: Mount, epoch: int) -> None:
+    def __init__(self, mount: Mount, epoch: int, settling: Settling | None) -> None:
         self._root = mount.root
         self._path = mount.path
         self._above = mount.path + b"/" if mount.place else mount.path
         self._epoch = epoch
+        self._settling = settling
 
     def __call__(self, found: Found) -> EntryShape:
         path, path_b64 = text(self._above + found.path if found.path else self._path)
         name = path[path.rfind("/") + 1 :] or "/"
         changed_at = format_wall(found.changed_at + self._epoch) if found.changed_at else None
-        known = found.entry
+        known, still = found.entry, None if self._settling is None else self._settling.of(found)
+        settled, writing = (None, None) if still is None else (still.settled, still.writing)
         if known is None:
             unknown = (None,) * 9
-            return EntryShape(path, name, found.kind, *unknown, None, None, changed_at, found.via or None, self._root, path_b64)
+            return EntryShape(path, name, found.kind, *unknown, settled, writing, changed_at, found.via or None, self._root, path_b64)
         return EntryShape(
             path,
             name,
@@ -176,8 +180,8 @@ class Shaper:
             str(known.inode & _INODES),
             format_instant(known.mtime, known.mtime_ns),
             format_instant(known.ctime, known.ctime_ns),
-            None,
-            None,
+            settled,
+            writing,
             changed_at,
             found.via or None,
             self._root,

@@ -22,6 +22,7 @@ from fustor_fusion.expression.tree import (
     Number,
     Owner,
     Printf,
+    Settled,
     Sign,
     Size,
     Time,
@@ -104,6 +105,8 @@ def _filters(test: Node, references: Mapping[bytes, Entry]) -> Filters:
             return {"uid": uid}
         case Empty():
             return {"empty": True}
+        case Settled():
+            return {"settled": True}
         case _:
             return {}
 

@@ -33,11 +33,11 @@ class Names:
             if at <= found.at:
                 self._was_no_directory([*chain, found], at)
                 return
-            self._detach(chain, found)
+            self._detach(chain, found, at)
         elif found is not None:
             if at <= max(found.at, parent.listed_at):
                 return
-            self._remove_leaf(chain, name, found)
+            self._remove_leaf(chain, name, found, at)
         elif at <= self.absent_since(parent, name):
             return
         if bury and at > parent.listed_at:
@@ -55,7 +55,7 @@ class Names:
             if at <= found.at:
                 self._was_no_directory([*chain, found], at)
                 return
-            self._detach(chain, found)
+            self._detach(chain, found, at)
         elif found is not None:
             if at <= max(found.at, parent.listed_at):
                 return
@@ -74,6 +74,7 @@ class Names:
         tree.put(parent, name, Child(0, own_at, entry, at, self.via))
         parent.digest = None
         self._totals.add(chain, delta)
+        self._totals.changed(chain, at)
 
     def set_directory(self, chain: Chain, name: bytes, at: int, entry: Entry | None) -> Directory | None:
         """The directory that is there after this, None if newer evidence denies it; `entry` is None where only its existence is known."""
@@ -92,7 +93,7 @@ class Names:
         if at <= floor:
             return None
         if found is not None:
-            self._remove_leaf(chain, name, found)
+            self._remove_leaf(chain, name, found, at)
         self._unbury(parent, name)
         return self._make(chain, name, at, floor, entry)
 
@@ -107,6 +108,7 @@ class Names:
         self._totals.add([made], delta)
         delta.directories = 1
         self._totals.add(chain, delta)
+        self._totals.changed([*chain, made], at)
         parent.digest = None
         return made
 
@@ -125,10 +127,11 @@ class Names:
         directory.followed = is_followed(entry)
         self._tree.put_own(directory, Child(directory.id, NEVER, entry, at, self.via))
         self._totals.add(chain, delta)
+        self._totals.changed(chain, at)
         if len(chain) > 1:
             chain[-2].digest = None
 
-    def _remove_leaf(self, chain: Chain, name: bytes, found: Child) -> None:
+    def _remove_leaf(self, chain: Chain, name: bytes, found: Child, at: int) -> None:
         assert found.entry is not None  # only a directory can be known without attributes
         delta = Delta()
         delta.leaf(found.entry, -1)
@@ -136,8 +139,9 @@ class Names:
         self._tree.remove(chain[-1], name)
         chain[-1].digest = None
         self._totals.add(chain, delta)
+        self._totals.changed(chain, at)
 
-    def _detach(self, chain: Chain, directory: Directory) -> None:
+    def _detach(self, chain: Chain, directory: Directory, at: int) -> None:
         delta = Delta()
         delta.below(directory, self._totals.epoch)
         self._totals.forget(directory)
@@ -145,6 +149,7 @@ class Names:
         self._tree.detach(directory)
         chain[-1].digest = None
         self._totals.add(chain, delta)
+        self._totals.changed(chain, at)
 
     def _unbury(self, parent: Directory, name: bytes) -> None:
         if parent.buried_at > NEVER:
@@ -163,13 +168,13 @@ class Names:
         for name, child in tree.children(directory).items():
             if not child.directory:
                 if max(child.at, directory.listed_at) <= at:
-                    self._remove_leaf(chain, name, child)
+                    self._remove_leaf(chain, name, child, at)
                 continue
             below = tree.lookup(directory, name)
             assert isinstance(below, Directory)
             below.settle(directory.listed_at)
             if below.at <= at:
-                self._detach(chain, below)
+                self._detach(chain, below, at)
             else:
                 self._was_no_directory([*chain, below], at)
         tree.forget_tombstones(directory, at)

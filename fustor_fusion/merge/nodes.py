@@ -30,6 +30,7 @@ class Directory:
     directories that must be listed, `fresh` were, since the watching number `epoch` began; `watched` says whether this one was,
     `followed` whether it must be: a mount point that is not crossed need not.
     Children without a change of their own (`Child.changed_at`) have been as they are since `filled_at`, learnt by `filled_via`.
+    `changed_below` is when the directory or anything below it last changed, came or went.
     """
 
     id: int
@@ -57,6 +58,7 @@ class Directory:
     unreadable_below: int = 0
     filled_at: int = NEVER
     filled_via: Via | None = None
+    changed_below: int = NEVER
 
     @property
     def is_empty(self) -> bool:

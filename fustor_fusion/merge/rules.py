@@ -174,11 +174,13 @@ class Merge:
         directory.filled_at, directory.filled_via = at, self.via
         directory.digest = sorted_digest(ordered)
         self.totals.add(chain, delta)
+        if ordered:
+            self.totals.changed(chain, at)
 
     def _fill_directory(self, parent: Directory, name: bytes, at: int, entry: Entry, delta: Delta) -> int:
         """Make a directory that is in a first listing, and count it; its id."""
         made = self._tree.make(parent, name)
-        made.at = made.stated_at = at
+        made.at = made.stated_at = made.changed_below = at
         made.floor = self._names.absent_since(parent, name)
         made.followed = is_followed(entry)
         own = Delta()

@@ -104,6 +104,13 @@ class Totals:
         if delta.raised is not None:
             self._raise(chain, delta.raised)
 
+    def changed(self, chain: Chain, at: int) -> None:
+        """Something in the last directory of the chain, or that directory itself, came to be as it is by evidence of `at`."""
+        for directory in reversed(chain):
+            if directory.changed_below >= at:
+                return  # and so is that of those above
+            directory.changed_below = at
+
     def _add_trust(self, chain: Chain, delta: Delta) -> None:
         for directory in chain:
             directory.to_list += delta.to_list

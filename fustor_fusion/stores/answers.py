@@ -51,14 +51,24 @@ def kind_of(child: Child) -> Kind:
     return child.entry.kind
 
 
-def found(path: bytes, child: Child, parent: Directory | None) -> Found:
-    """One entry as an answer; `parent` is the directory that holds it, None for the root."""
+def is_fresh(directory: Directory, epoch: int) -> bool:
+    """Whether the directory and all below it were listed since the watching of that number began."""
+    return epoch > 0 and directory.fresh_in(epoch) == directory.to_list and not directory.unreadable_below
+
+
+def found(path: bytes, child: Child, parent: Directory | None, itself: Directory | None, epoch: int) -> Found:
+    """One entry as an answer; `parent` is the directory that holds it, None for the root, `itself` the directory that it is."""
     changed_at, via = child.changed_at, child.via
     if parent is not None and changed_at is None:
         changed_at = parent.filled_at
     if parent is not None and via is None:
         via = parent.filled_via
-    return Found(path, kind_of(child), child.entry, changed_at or 0, via or "")
+    kind, changed_at = kind_of(child), changed_at or 0
+    if itself is not None:
+        below = max(itself.changed_below, changed_at)
+        return Found(path, kind, child.entry, changed_at, via or "", below, is_fresh(itself, epoch), itself.newest)
+    fresh = epoch > 0 and parent is not None and parent.watched_in(epoch)
+    return Found(path, kind, child.entry, changed_at, via or "", changed_at, fresh)
 
 
 def usage_of_directory(directory: Directory) -> Usage:

@@ -15,7 +15,6 @@ from fustor_fusion.merge.nodes import NEVER, ROOT_ID, Child, Directory, Inode
 from fustor_fusion.merge.totals import latest
 from fustor_fusion.query import Found, Instant
 from fustor_fusion.stores import AgentRecord, Contribution, Outcome, Reading, RootRecord
-from fustor_fusion.stores.answers import found
 from fustor_fusion.stores.reading import ABOVE_ROOT, TreeReading
 
 
@@ -174,10 +173,11 @@ class MemoryReading(TreeReading):
     def names_of(self, inodes: Collection[Inode], *, single: bool) -> dict[Inode, list[Found]]:
         places = self._single_names(set(inodes)) if single else [place for inode in inodes for place in self._tree.names_of(inode)]
         names: dict[Inode, list[Found]] = {}
+        entry = self.directories()
         for directory, name in places:
             above, child = self._path(directory), self._tree.entries[directory][name]
             if above is not None and child.entry is not None:
-                names.setdefault(inode_of(child.entry), []).append(found(join(above, name), child, self.directory(directory)))
+                names.setdefault(inode_of(child.entry), []).append(entry(join(above, name), child, directory))
         return names
 
     def _single_names(self, inodes: set[Inode]) -> list[tuple[int, bytes]]:

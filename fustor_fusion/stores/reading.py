@@ -10,7 +10,7 @@ from fustor_fusion.merge.links import Noted
 from fustor_fusion.merge.nodes import NEVER, ROOT_ID, Child, Directory, Inode
 from fustor_fusion.query import Filter, Found, Trust, Usage
 from fustor_fusion.stores import AgentRecord, Page, RootRecord
-from fustor_fusion.stores.answers import found, kind_of, matcher, usage_of_directory, usage_of_leaf
+from fustor_fusion.stores.answers import found, is_fresh, kind_of, matcher, usage_of_directory, usage_of_leaf
 from fustor_fusion.stores.cursors import ScanCursor, WalkCursor, decode, encode
 
 ABOVE_ROOT = 0
@@ -68,18 +68,22 @@ class TreeReading(ABC):
     @abstractmethod
     def names_of(self, inodes: Collection[Inode], *, single: bool) -> dict[Inode, list[Found]]: ...
 
+    def directories(self) -> "Directories":
+        """What makes the answers of one page."""
+        return Directories(self.directory, self.epoch())
+
     def find(self, path: bytes) -> Found | None:
         way = self.way(path)
         if way.child is None:
             return None
-        return found(path, way.child, self.directory(way.parent) if way.parent != ABOVE_ROOT else None)
+        return self.directories()(path, way.child, way.parent)
 
     def children(self, path: bytes, after: bytes | None, limit: int) -> list[Found]:
         way = self.way(path)
         if way.missing:
             return []
-        parent = self.directory(way.directory)
-        return [found(join(path, name), child, parent) for name, child in self.range(way.directory, after, limit)]
+        entry = self.directories()
+        return [entry(join(path, name), child, way.directory) for name, child in self.range(way.directory, after, limit)]
 
     def search(self, path: bytes, wanted: Filter, after: str | None, limit: int) -> Page:
         cursor = None if after is None else decode(after)
@@ -101,8 +105,7 @@ class TreeReading(ABC):
         directory, epoch = self.directory(way.directory), self.epoch()
         listed_at = None if directory.listed_at == NEVER else directory.listed_at
         if not way.missing:
-            fresh = epoch > 0 and directory.fresh_in(epoch) == directory.to_list and not directory.unreadable_below
-            return Trust(fresh, directory.unreadable_below, listed_at)
+            return Trust(is_fresh(directory, epoch), directory.unreadable_below, listed_at)
         # What is no directory, or is not there, is known from the listing of the deepest directory on the way to it.
         return Trust(epoch > 0 and directory.watched_in(epoch), int(directory.unreadable is not None), listed_at)
 
@@ -122,14 +125,14 @@ class TreeReading(ABC):
         if cursor is not None and not is_below(cursor.path, path):
             raise MalformedInput("the cursor `after` belongs to a search of another path")
         matches = matcher(wanted)
-        parents = Parents(self.directory)
+        entry = self.directories()
         page: list[Found] = []
         for step in self._walk(path, None if cursor is None else cursor.path, wanted.max_depth):
             if step.depth < wanted.min_depth or not matches(step.name, kind_of(step.child), step.child.entry):
                 continue
             if len(page) == limit:
                 return Page(page, encode(WalkCursor(page[-1].path if page else path)))
-            page.append(found(step.path, step.child, parents(step.parent)))
+            page.append(entry(step.path, step.child, step.parent))
         return Page(page, None)
 
     def _walk(self, path: bytes, behind: bytes | None, max_depth: int | None) -> Iterator[Step]:
@@ -173,14 +176,20 @@ class TreeReading(ABC):
             after = rows[-1][0]
 
 
-class Parents:
-    """The directories that answers of one page lie in, each looked up once."""
+class Directories:
+    """Makes answers of entries; the directories that those of one page are, or lie in, are looked up once each."""
 
-    def __init__(self, look_up: Callable[[int], Directory]) -> None:
+    def __init__(self, look_up: Callable[[int], Directory], epoch: int) -> None:
         self._look_up = look_up
+        self._epoch = epoch
         self._known: dict[int, Directory | None] = {ABOVE_ROOT: None}
 
-    def __call__(self, number: int) -> Directory | None:
+    def __call__(self, path: bytes, child: Child, parent: int) -> Found:
+        """The entry at `path`, which is stored in the directory `parent`."""
+        itself = self._find(child.directory) if child.directory else None
+        return found(path, child, self._find(parent), itself, self._epoch)
+
+    def _find(self, number: int) -> Directory | None:
         if number not in self._known:
             self._known[number] = self._look_up(number)
         return self._known[number]

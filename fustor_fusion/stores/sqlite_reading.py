@@ -13,9 +13,9 @@ from fustor_fusion.merge.links import Noted
 from fustor_fusion.merge.nodes import ROOT_ID, Child, Directory, Inode
 from fustor_fusion.query import Filter, Found
 from fustor_fusion.stores import AgentRecord, Page, RootRecord
-from fustor_fusion.stores.answers import found, kind_of, matcher
+from fustor_fusion.stores.answers import kind_of, matcher
 from fustor_fusion.stores.cursors import ScanCursor, WalkCursor, decode, encode
-from fustor_fusion.stores.reading import Parents, TreeReading, Way
+from fustor_fusion.stores.reading import TreeReading, Way
 from fustor_fusion.stores.sqlite_rows import AGENT, CHILD, DIRECTORY, RECORD, to_agent, to_child, to_directory, to_record
 
 SCAN_FROM_PART = 16
@@ -69,11 +69,11 @@ class SqliteReading(TreeReading):
         return [Noted((mount, inode), bool(gone), number) for mount, inode, gone, number in rows]
 
     def names_of(self, inodes: Collection[Inode], *, single: bool) -> dict[Inode, list[Found]]:
-        places, parents = Places(self._connection, ROOT_ID, b""), Parents(self.directory)
+        places, entry = Places(self._connection, ROOT_ID, b""), self.directories()
         names: dict[Inode, list[Found]] = {}
         for directory, name, child in self._single_names(inodes) if single else self._linked_names(inodes):
             if child.entry is not None and (place := places.find(directory)) is not None:
-                names.setdefault((child.entry.mount, child.entry.inode), []).append(found(join(place[0], name), child, parents(directory)))
+                names.setdefault((child.entry.mount, child.entry.inode), []).append(entry(join(place[0], name), child, directory))
         return names
 
     def _linked_names(self, inodes: Collection[Inode]) -> Iterator[tuple[int, bytes, Child]]:
@@ -107,7 +107,7 @@ class SqliteReading(TreeReading):
 
     def _search_by_scan(self, path: bytes, way: Way, wanted: Filter, cursor: ScanCursor | None, limit: int) -> Page:
         matches = matcher(wanted)
-        parents = Parents(self.directory)
+        entry = self.directories()
         places = Places(self._connection, way.directory, path)
         # The entry of `path` itself lies in a directory that is not below it.
         itself = (way.parent, components(path)[-1] if path else b"")
@@ -126,7 +126,7 @@ class SqliteReading(TreeReading):
                 continue
             if len(page) == limit:
                 return Page(page, None if last is None else encode(last))
-            page.append(found(place, child, parents(directory)))
+            page.append(entry(place, child, directory))
             last = ScanCursor(directory, name)
         return Page(page, None)
 

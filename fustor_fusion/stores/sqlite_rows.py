@@ -27,9 +27,9 @@ FILLED_WIDTH = 15
 DIRECTORY = (
     "id, parent, name, at, stated_at, floor, listed_at, buried_at, unreadable_at, unreadable, digest, "
     "files, directories, others, bytes, allocated, newest, newest_ns, "
-    "to_list, fresh, epoch, watched, followed, unreadable_below, filled_at, filled_via"
+    "to_list, fresh, epoch, watched, followed, unreadable_below, filled_at, filled_via, changed_below"
 )
-DIRECTORY_WIDTH = 26
+DIRECTORY_WIDTH = 27
 DETACHED = NEVER
 """`Directory.parent` of one that no longer hangs in the tree; NULL in its row."""
 
@@ -72,7 +72,7 @@ def to_directory(row: Row) -> Directory:
     return Directory(
         number, DETACHED if parent is None else parent, name, at, stated_at, floor, listed_at, buried_at, unreadable_at, row[9], row[10],
         row[11], row[12], row[13], int(row[14]), int(row[15]), newest, row[18], row[19], row[20], bool(row[21]), bool(row[22]), row[23],
-        NEVER if row[24] is None else row[24], _VIA_OF[row[25]],
+        NEVER if row[24] is None else row[24], _VIA_OF[row[25]], NEVER if row[26] is None else row[26],
     )  # fmt: skip
 
 
@@ -84,7 +84,7 @@ def from_directory(d: Directory, drop_mark: int) -> Row:
         None if d.floor <= drop_mark else d.floor, _stamp(d.listed_at), None if d.buried_at <= drop_mark else d.buried_at,
         _stamp(d.unreadable_at), d.unreadable, d.digest, d.files, d.directories, d.others, _sum(d.bytes), _sum(d.allocated),
         newest, newest_ns, d.to_list, d.fresh, d.epoch, d.watched, d.followed, d.unreadable_below,
-        _stamp(d.filled_at), _VIA_CODES[d.filled_via],
+        _stamp(d.filled_at), _VIA_CODES[d.filled_via], _stamp(d.changed_below),
     )  # fmt: skip
 
 

@@ -62,7 +62,13 @@ VERSION_1 = (
     "INSERT INTO entries (dir, name, child) VALUES (0, x'', 1)",
 )
 
-MIGRATIONS: tuple[Sequence[str], ...] = (VERSION_1,)
+VERSION_2 = (
+    "ALTER TABLE dirs ADD COLUMN changed_below INTEGER",
+    # When it was is not known: nothing has been settled for longer than since the newest evidence.
+    "UPDATE dirs SET changed_below = (SELECT high_water FROM meta)",
+)
+
+MIGRATIONS: tuple[Sequence[str], ...] = (VERSION_1, VERSION_2)
 """What makes each version of the schema from the one before; the first makes it from nothing."""
 
 

@@ -194,6 +194,37 @@ def test_a_change_is_dated_and_relisting_the_same_is_none(agent: Agent) -> None:
 # Sequences, sessions, agents
 
 
+def rests(store: RootStore, path: bytes) -> tuple[int, bool]:
+    """Since when nothing at or below the path has changed, and whether that is known of all of it."""
+    with store.reading() as reading:
+        found = reading.find(path)
+        assert found is not None
+        [same] = reading.search(path, Filter(max_depth=0), None, 1).entries
+        assert (same.changed_below, same.fresh, same.newest) == (found.changed_below, found.fresh, found.newest)
+        return found.changed_below, found.fresh
+
+
+def test_a_directory_remembers_when_anything_below_it_changed_last(agent: Agent) -> None:
+    agent.says(begins=Via.SNAPSHOT)
+    agent.says(Listing(b"", 10, {b"d": DIRECTORY, b"e": DIRECTORY, b"f": FILE}), Listing(b"d", 11, {b"f": FILE, b"g": FILE}))
+    assert (rests(agent.store, b""), rests(agent.store, b"d"), rests(agent.store, b"e")) == ((11, False), (11, True), (10, False))
+    agent.says(Listing(b"e", 12, {}), Seen(b"", 13, DIRECTORY))
+    assert (rests(agent.store, b""), rests(agent.store, b"e"), rests(agent.store, b"d/f")) == ((13, True), (10, True), (11, True))
+    agent.says(Seen(b"d/f", 20, entry_of("f", 3)))
+    assert (rests(agent.store, b""), rests(agent.store, b"d"), rests(agent.store, b"d/f")) == ((20, True), (20, True), (20, True))
+    assert (rests(agent.store, b"d/g"), rests(agent.store, b"e")) == ((11, True), (10, True))
+    agent.says(Listing(b"d", 30, {b"f": entry_of("f", 3)}))
+    assert (rests(agent.store, b"d"), rests(agent.store, b"d/f"), rests(agent.store, b"")) == ((30, True), (20, True), (30, True))
+    agent.says(Listing(b"d", 40, {b"f": entry_of("f", 3)}), Seen(b"d/f", 41, entry_of("f", 3)), Gone(b"nothing", 42))
+    assert rests(agent.store, b"") == (30, True), "what is seen once more has not changed"
+    agent.says(Gone(b"e", 50), Seen(b"d/new/deep", 51, FILE))
+    assert (rests(agent.store, b""), rests(agent.store, b"d/new"), rests(agent.store, b"d/new/deep")) == (
+        (51, False),
+        (51, False),
+        (51, False),
+    )
+
+
 def test_a_frame_out_of_sequence_changes_nothing_and_harms_no_other(store: RootStore) -> None:
     first, second = Agent(store, "nas1"), Agent(store, "nas2", None)
     first.sequence = 7

@@ -35,6 +35,7 @@ from fustor_fusion.stores.memory import MemoryStore
 from fustor_fusion.stores.sqlite import SqliteStore
 from fustor_fusion.trust import LiveRoot, Pending, Progress, Reason
 from fustor_fusion.views import Views
+from fustor_fusion.writing import Writing
 
 EPOCH = 1_700_000_000_000_000_000
 NOW = EPOCH + 10_000_000_000
@@ -272,7 +273,7 @@ async def test_stat_has_every_field(served: Served) -> None:
             "inode": "107",
             "mtime": "2020-09-13T12:26:40.000000005Z",
             "ctime": "2020-09-13T12:26:41.999999999Z",
-            "settled": None,
+            "settled": False,
             "writing": None,
             "changed_at": answer["data"]["changed_at"],
             "via": "snapshot",
@@ -551,10 +552,32 @@ async def test_parameters_that_are_wrong(served: Served) -> None:
     assert "max_age" in (await served.ask("/v1/views/default/stat?path=/&limit=3", 400))["detail"]
     assert "10,000" in (await served.ask("/v1/views/default/list?limit=10001", 400))["detail"]
     await served.ask("/v1/views/default/list?after=xyz", 400)
-    await served.ask("/v1/views/default/find?settled=true", 400)
+    await served.ask("/v1/views/default/find?settled=perhaps", 400)
+    await served.ask("/v1/views/default/usage?quiet=1s", 400)
     await served.ask("/v1/pipes?x=1", 400)
     answer = await served.ask("/v1/views/default/list?limit=10000&path=/data")
     assert len(answer["data"]) == 7
+
+
+async def test_what_is_settled_is_told_and_asked_for(served: Served) -> None:
+    everything = await served.query("find", b"/data", "&limit=100")
+    assert {entry["settled"] for entry in everything["data"]} == {False}
+    settled = await served.query("find", b"/data", "&limit=100&quiet=0s&settled=true")
+    assert [entry["path"] for entry in settled["data"]] == [entry["path"] for entry in everything["data"]]
+    assert {entry["settled"] for entry in settled["data"]} == {True}
+    assert (await served.query("find", b"/data", "&quiet=0s&settled=false"))["data"] == []
+    served.roots.held["data"].state = replace(LIVE, writing=[Writing({b"a/003.py": True, b"a/004.py": False}, {b"a": 1, b"": 1})])
+    unsettled = await served.query("find", b"/data", "&quiet=0s&settled=false&limit=10")
+    assert [(entry["path"], entry["writing"]) for entry in unsettled["data"]] == [
+        ("/data", True),
+        ("/data/a", True),
+        ("/data/a/003.py", True),
+    ]
+    assert (await served.query("stat", b"/data/a/004.py", "&quiet=0s"))["data"]["writing"] is False
+    listed = await served.query("list", b"/data", "&quiet=0s")
+    assert {entry["name"] for entry in listed["data"] if not entry["settled"]} == {"a"}
+    served.roots.held["data"].state = replace(LIVE, alive=False)
+    assert (await served.query("stat", b"/data/a/004.py", "&quiet=0s"))["data"]["settled"] is None
 
 
 async def test_a_cursor_that_no_store_gave(served: Served) -> None:

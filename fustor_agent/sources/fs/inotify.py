@@ -110,11 +110,12 @@ class InotifyQueue:
         self._held.release()
 
 
-def parse(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """The events in what the queue gave: watch, mask, and the name in the watched directory (empty for the directory itself)."""
+def parse(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+    """The events in what the queue gave: watch, mask, the number that both halves of a rename have, and the name in the watched directory
+    (empty for the directory itself)."""
     position, end, size, unpack = 0, len(data), _HEADER.size, _HEADER.unpack_from
     while position < end:
-        watch, mask, _, length = unpack(data, position)
+        watch, mask, cookie, length = unpack(data, position)
         position += size
-        yield watch, mask, data[position : position + length].rstrip(b"\0") if length else b""
+        yield watch, mask, cookie, data[position : position + length].rstrip(b"\0") if length else b""
         position += length

@@ -71,6 +71,8 @@ class Report:
             self.look.evidence.append(Gone(path, at))
             return False
         self.look.evidence.append(Seen(path, at, entry_of(status, mount)))
+        if self.watches is not None and (status.st_nlink > 1 or not stat.S_ISREG(status.st_mode)) and not directory:
+            self.watches.no_new_file(path)
         return directory and mount >= 0
 
     def state_unreadable(self, path: bytes, at: int, error: OSError) -> None:

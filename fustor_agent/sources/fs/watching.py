@@ -19,7 +19,8 @@ from threading import Lock
 from fustor_agent.sources import Noticed
 from fustor_agent.sources.fs.inotify import Mask, Queue, parse
 from fustor_agent.sources.fs.places import NO_WATCH, Places
-from fustor_core.clock import wall
+from fustor_agent.sources.fs.writes import Writes
+from fustor_core.clock import boottime, wall
 from fustor_core.errors import RootGone
 from fustor_core.paths import LONGEST_PATH, is_below
 from fustor_core.wire import Condition
@@ -53,6 +54,8 @@ class Watches:
     def __init__(self, queue: Queue) -> None:
         self._queue = queue
         self._places = Places()
+        self._writes = Writes()
+        self._moved = False
         self._lock = Lock()
         self._turns = itertools.count(1)
         self._entering: dict[int, bytes] = {}
@@ -99,6 +102,7 @@ class Watches:
                 self._remove([watch])
             return Watched.OVERTAKEN
         settled = self._places.settle(path, watch, key, turn)
+        self._moved |= settled.changed
         self._remove(settled.idle)
         if settled.overtaken:
             return Watched.OVERTAKEN
@@ -140,6 +144,7 @@ class Watches:
         names = set(names)
         with self._lock:
             self._places.drop_names(directory, names, turn)
+            self._moved = True
             for entering, path in self._entering.items():
                 below = path[len(directory) + 1 if directory else 0 :]
                 if entering < turn and is_below(path, directory) and below.partition(b"/")[0] in names:
@@ -150,6 +155,7 @@ class Watches:
         """There is no directory at `path`."""
         with self._lock:
             self._places.drop(path, turn)
+            self._moved = True
             self._overtaken.update(entering for entering, listed in self._entering.items() if entering < turn and is_below(listed, path))
         self._purge()
 
@@ -157,6 +163,11 @@ class Watches:
         """`path` cannot be read: when it is there again, it is a stranger."""
         with self._lock:
             self._places.distrust(path)
+
+    def no_new_file(self, path: bytes) -> None:
+        """What is at `path` was not made by opening a new file for writing."""
+        with self._lock:
+            self._writes.no_new_file(path)
 
     def _purge(self) -> None:
         """Take dropped places apart, a few at a time, so that the thread that notices never waits long."""
@@ -186,27 +197,37 @@ class Watches:
         data = self._queue.read()
         paths: dict[bytes, None] = {}
         trees: dict[bytes, None] = {}
+        now = boottime()
         with self._lock:
-            overflowed = self._translate(data, paths, trees)
+            overflowed = self._translate(data, paths, trees, now)
+            writing = self._writes.changes(self._places.paths, moved=self._moved, now=now)
+            self._moved = False
         if overflowed:
             trees[b""] = None
         # A path that is too long to be told of is below a directory that is known to be incomplete.
         return Noticed(
-            [path for path in paths if len(path) <= LONGEST_PATH], [path for path in trees if len(path) <= LONGEST_PATH], overflowed
+            [path for path in paths if len(path) <= LONGEST_PATH],
+            [path for path in trees if len(path) <= LONGEST_PATH],
+            overflowed,
+            {path: one for path, one in writing.items() if len(path) <= LONGEST_PATH},
         )
 
-    def _translate(self, data: bytes, paths: dict[bytes, None], trees: dict[bytes, None]) -> bool:
+    def _translate(self, data: bytes, paths: dict[bytes, None], trees: dict[bytes, None], now: int) -> bool:
         places: dict[int, list[bytes]] = {}
         overflowed = False
-        for watch, mask, name in parse(data):
+        for watch, mask, cookie, name in parse(data):
             if mask & _OVERFLOW:
                 overflowed = True
+                self._writes.forget_all()
                 continue
             if mask & _IGNORED:
                 paths.update(dict.fromkeys(self._places.ended(watch)))
                 places.pop(watch, None)
                 self._note_end(watch)
+                self._writes.ended(watch)
                 continue
+            if name:
+                self._writes.heard(watch, mask, cookie, name, now)
             directories = places.get(watch)
             if directories is None:
                 directories = places[watch] = self._places.paths(watch)

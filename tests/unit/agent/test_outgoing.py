@@ -36,7 +36,7 @@ class Bench:
         return at
 
     def next(self) -> Batch | Mark | None:
-        return self.outgoing.next(lambda: 99, list)
+        return self.outgoing.next(lambda: 99, list, list)
 
 
 def test_evidence_is_sent_at_once_when_nothing_is_in_flight() -> None:

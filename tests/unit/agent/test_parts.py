@@ -21,7 +21,7 @@ def test_low_stays_below_a_listing_until_its_last_part() -> None:
     assert size_of(parts[0]) * 2 > MOST_IN_BATCH
     outgoing.add([*parts], work, work)
     lows = []
-    while (batch := outgoing.next(lambda: 0, list)) is not None:
+    while (batch := outgoing.next(lambda: 0, list, list)) is not None:
         assert isinstance(batch, Batch)
         lows.append(batch.low)
     assert len(lows) == 3
