@@ -11,7 +11,7 @@ from fustor_core.state import Event, EventType, HealthState, LifecycleState, Mac
 from fustor_core.steering import Steering
 from fustor_core.supervision import TICK
 from fustor_core.wire import Condition, PipeReport
-from fustor_fusion.store_watch import STALLS, STORE_AWAY
+from fustor_fusion.store_watch import FAULTS, STALLS
 
 log = logging.getLogger(__name__)
 
@@ -96,8 +96,9 @@ class FusionPipe:
 
 def _step(state: MachineState, standing: Mapping[str, str]) -> list[Event]:
     """What the conditions mean for the work (STATES §3): a store that fails is a fault, one that hangs is waited for."""
-    if STORE_AWAY in standing and state.health is not HealthState.CRITICAL:
-        return [(EventType.FAULT, {"reason": standing[STORE_AWAY]})]
+    faults = [standing[kind] for kind in FAULTS if kind in standing]
+    if faults and state.health is not HealthState.CRITICAL:
+        return [(EventType.FAULT, {"reason": faults[0]})]
     if stalls := [standing[kind] for kind in STALLS if kind in standing]:
         return [(EventType.FAULT_DETECTED, {"reason": stalls[0]})] if state.lifecycle is LifecycleState.ACTIVE else []
     if state.lifecycle is not LifecycleState.RECOVERING:

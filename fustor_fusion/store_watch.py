@@ -5,13 +5,16 @@ from collections.abc import Callable
 from typing import Final
 
 from fustor_core.clock import wall
+from fustor_core.errors import StoreDamaged, StoreError
 from fustor_core.wire import Condition
 
 log = logging.getLogger(__name__)
 
 STORE_AWAY: Final = "store-unavailable"
 STORE_HANGS: Final = "store-hangs"
-STALLS: Final = (STORE_AWAY, STORE_HANGS)
+STORE_DAMAGED: Final = "store-damaged"
+FAULTS: Final = (STORE_DAMAGED, STORE_AWAY)
+STALLS: Final = (*FAULTS, STORE_HANGS)
 """What stops the work of a root: nothing is acknowledged while one of them stands."""
 
 
@@ -33,9 +36,13 @@ class StoreWatch:
         """Why nothing is committed at the moment; empty where that is not so."""
         return next((one.message for one in self._standing.values()), "")
 
-    def problem(self, message: str | None) -> None:
-        """The store cannot commit, or (None) it can again."""
-        self._note(STORE_AWAY, message, "make room, or see what ails the disk; nothing is acknowledged until then")
+    def problem(self, error: StoreError | None) -> None:
+        """The store cannot commit, or (None) it can again. What is damaged stays so until fusion is started with another file."""
+        if isinstance(error, StoreDamaged):
+            self._note(STORE_DAMAGED, str(error), "stop fusion, then follow the message; nothing is acknowledged until then")
+        else:
+            message = str(error) if error else None
+            self._note(STORE_AWAY, message, "make room, or see what ails the disk; nothing is acknowledged until then")
 
     def look(self, hangs: bool) -> None:
         """Whether the store does not come back with what it was asked for."""

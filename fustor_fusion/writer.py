@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-from fustor_core.errors import StoreDamaged, StoreUnavailable
+from fustor_core.errors import StoreDamaged, StoreError, StoreUnavailable
 from fustor_core.supervision import Stillness, activity
 from fustor_fusion.stores import Contribution, Outcome, RootStore
 
@@ -34,7 +34,7 @@ class Writer:
     """
 
     def __init__(
-        self, name: str, store: RootStore, now: Callable[[], int], drop_to: Callable[[], int], problem: Callable[[str | None], None]
+        self, name: str, store: RootStore, now: Callable[[], int], drop_to: Callable[[], int], problem: Callable[[StoreError | None], None]
     ) -> None:
         self._store = store
         self._now = now
@@ -128,6 +128,7 @@ class Writer:
         try:
             outcomes = self._until_committed([one for _, contributions in group for one in contributions])
         except Exception as error:  # noqa: BLE001 - handed to the sessions that wait, which end and say so
+            self._note_damage(error)
             for future, _ in group:
                 self._tell(_fail, future, error)
             return
@@ -142,7 +143,7 @@ class Writer:
                 with self._asked():
                     outcomes = self._store.commit(together, self._now(), self._drop_to())
             except StoreUnavailable as error:
-                self._tell(self._problem, str(error))
+                self._tell(self._problem, error)
                 delay = min(delay * 2 or RETRY_FIRST, RETRY_MOST)
                 if self._closing.wait(delay):
                     raise  # nobody was told of success: the agents still have it
@@ -156,6 +157,7 @@ class Writer:
             with self._asked():
                 result = function()
         except Exception as error:  # noqa: BLE001 - handed to whoever awaits the call
+            self._note_damage(error)
             self._tell(_fail, future, error)
         else:
             self._tell(_succeed, future, result)
@@ -166,9 +168,14 @@ class Writer:
             with self._asked():
                 return self._store.purge(PURGE_AT_ONCE)
         except (StoreUnavailable, StoreDamaged) as error:
+            self._note_damage(error)
             log.warning("removed entries could not be purged: %s", error)
             time.sleep(RETRY_FIRST)
             return False
+
+    def _note_damage(self, error: Exception) -> None:
+        if isinstance(error, StoreDamaged):
+            self._tell(self._problem, error)
 
     @contextmanager
     def _asked(self) -> Iterator[None]:

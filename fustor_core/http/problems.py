@@ -14,6 +14,7 @@ from fustor_core.errors import (
     NoSuchPath,
     NotFreshEnough,
     Refused,
+    StoreDamaged,
     StoreUnavailable,
     Unidentified,
     Unreachable,
@@ -44,6 +45,7 @@ _STATUS: Final[Sequence[tuple[type[FustorError], int, str]]] = (
     (NotFreshEnough, 412, "not-fresh-enough"),
     (StoreUnavailable, 503, "store-unavailable"),
     (NobodyLooks, 503, "nobody-looks"),
+    (StoreDamaged, 500, "store-damaged"),
     (Unreachable, 503, "unreachable"),
 )
 _encode: Final = msgspec.json.Encoder().encode

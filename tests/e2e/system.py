@@ -78,6 +78,10 @@ class Process:
             self._process.send_signal(number)
         return self._process.wait(within)
 
+    def wait(self, within: float) -> int:
+        """Its exit code, when it has ended by itself."""
+        return self._process.wait(within)
+
     @property
     def alive(self) -> bool:
         return self._process.poll() is None
@@ -112,6 +116,7 @@ class System:
         self.agent_extra: dict[str, Any] = {}
         self.source = {"path": str(self.root), "cross_mounts": cross_mounts}
         self.wrapper = wrapper
+        self.fusion_wrapper: Sequence[str] = ()
         self.others: list[OtherAgent] = []
 
     @property
@@ -119,10 +124,15 @@ class System:
         return f"{self.agent_id}:{self.name}"
 
     def start_fusion(self) -> Process:
+        fusion = self.launch_fusion()
+        eventually(self._answers, within=20, what="fusion answers")
+        return fusion
+
+    def launch_fusion(self) -> Process:
+        """Start it, and do not wait until it answers."""
         key = {"name": "test", "hash": KEY_HASH, "scopes": ["push:*", "read:*", "operate", "metrics"]}
         settings = {"listen": {"port": self.port}, "data": str(self.directory / "fusion"), "keys": [key], **self.fusion_extra}
-        self.fusion = self.start_process("fusion", settings)
-        eventually(self._answers, within=20, what="fusion answers")
+        self.fusion = self.start_process("fusion", settings, self.fusion_wrapper)
         return self.fusion
 
     def _answers(self) -> bool:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from fustor_core.errors import StoreDamaged, StoreUnavailable
+from fustor_core.errors import StoreDamaged, StoreError, StoreUnavailable
 from fustor_core.evidence import Entry, Seen
 from fustor_core.supervision import STILL
 from fustor_core.wire import Identity, Via
@@ -52,8 +52,8 @@ class Problems(list[str | None]):
         super().__init__()
         self.told = asyncio.Event()
 
-    def tell(self, message: str | None) -> None:
-        self.append(message)
+    def tell(self, error: StoreError | None) -> None:
+        self.append(str(error) if error else None)
         self.told.set()
 
 
