@@ -21,7 +21,7 @@ from fustor_core.errors import ConfigurationError, FustorError, NobodyLooks, NoS
 from fustor_core.printable import one_line
 from fustor_core.times import format_instant
 from fustor_fusion.query import Instant
-from fustor_fusion.replies import Answer, Entry, HistoryRow, Meta, Pipe, Problem, Refreshed, Root, Session, Usage, Verified, View
+from fustor_fusion.replies import Answer, Entry, HistoryRow, Meta, Pipe, Problem, Refreshed, Rest, Root, Session, Usage, Verified, View
 
 if TYPE_CHECKING:
     import aiohttp
@@ -92,6 +92,13 @@ class Client:
         """The totals of `path` and all below it."""
         return await self._get(f"{self._view}/usage", Answer[Usage], {"path": path, **self._demands})
 
+    async def rest(self, path: bytes, *, quiet: float | None = None, wait: float = 0.0, settled: bool = True) -> Answer[Rest]:
+        """Whether `path` has been settled for `quiet` seconds, with all below it (or, if not `settled`, is there at all): answered when
+        that is so, or after `wait` seconds (60 at most)."""
+        given: dict[str, Parameter] = {"path": path, "wait": f"{wait:.3f}", "settled": settled}
+        given |= {} if quiet is None else {"quiet": f"{quiet:.3f}"}
+        return await self._get(f"{self._view}/rest", Answer[Rest], given)
+
     async def list(self, path: bytes) -> AsyncIterator[Entry]:
         """What the directory `path` holds, by name in byte order; nothing for what is no directory."""
         async for entry in self._entries("list", {"path": path}):
@@ -99,7 +106,8 @@ class Client:
 
     async def find(self, path: bytes, **filters: Parameter | None) -> AsyncIterator[Entry]:
         """What is at and below `path`, in no promised order. `filters` are the parameters of the `find` route (`name`, `iname`, `type`,
-        `min_size`, `max_size`, `newer`, `older`, `uid`, `min_depth`, `max_depth`, `empty`); those that are None are not asked for."""
+        `min_size`, `max_size`, `newer`, `older`, `uid`, `min_depth`, `max_depth`, `empty`, `settled`, `quiet`); those that are None are not
+        asked for."""
         async for entry in self._entries("find", {"path": path, **{name: value for name, value in filters.items() if value is not None}}):
             yield entry
 

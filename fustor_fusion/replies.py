@@ -121,6 +121,22 @@ class Usage(Struct, frozen=True):
     path_b64: str | UnsetType = UNSET
 
 
+class Rest(Struct, frozen=True):
+    """Whether a path is there and rests, with all below it. `confirmed`: settled, and nothing is missing that had happened before this was
+    asked. `files_written` are being written; `settles_at` is when it will be settled if nothing happens."""
+
+    path: str
+    exists: bool
+    settled: bool | None
+    confirmed: bool
+    files_written: int
+    changed_at: str | None
+    settles_at: str | None
+    files: int
+    bytes: int
+    path_b64: str | UnsetType = UNSET
+
+
 class Refreshed(Struct, frozen=True):
     """A path that was looked at, and whether something is there."""
 

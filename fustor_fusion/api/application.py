@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -19,7 +20,7 @@ from fustor_core.http import pipes as pipe_shapes
 from fustor_core.http.hosts import Hosts
 from fustor_core.http.problems import ALWAYS, Problem, of_error, of_http
 from fustor_core.paths import show
-from fustor_fusion.api import answers, finding, parameters, shapes
+from fustor_fusion.api import answers, finding, parameters, resting, shapes
 from fustor_fusion.api.ports import Pipes, Readiness, Roots, Sessions
 from fustor_fusion.api.scope import RootMoment, Scope
 from fustor_fusion.authorization import NOBODY, READ_ANY, READ_VIEW, SEE_PIPES, Authorizer, Needs, Principal
@@ -70,7 +71,9 @@ def build(parts: Parts, *, authorizer: Authorizer, hosts: Hosts, extra: Sequence
         await asyncio.to_thread(pool.shutdown, cancel_futures=True)
 
     application.cleanup_ctx.append(close_pool)
-    for route in (*_Api(parts, pool).routes(), *extra):
+    api = _Api(parts, pool)
+    application.on_shutdown.append(api.end)
+    for route in (*api.routes(), *extra):
         needs[application.router.add_route(route.method, route.path, route.handler)] = route.needs
     return application
 
@@ -124,6 +127,11 @@ class _Api:
     def __init__(self, parts: Parts, pool: ThreadPoolExecutor) -> None:
         self._parts = parts
         self._pool = pool
+        self._ending = asyncio.Event()
+
+    async def end(self, _: web.Application) -> None:
+        """Whoever waits for something is answered as it is."""
+        self._ending.set()
 
     def routes(self) -> list[Route]:
         reads = [
@@ -135,6 +143,7 @@ class _Api:
             Route("GET", "/v1/views/{view}/list", self._query(parameters.listing, answers.children), READ_VIEW),
             Route("GET", "/v1/views/{view}/find", self._query(parameters.search, finding.find), READ_VIEW),
             Route("GET", "/v1/views/{view}/usage", self._query(parameters.one, answers.usage), READ_VIEW),
+            Route("GET", "/v1/views/{view}/rest", self.rest, READ_VIEW),
             Route("GET", "/v1/pipes", self.pipes, SEE_PIPES),
             Route("GET", "/v1/pipes/{id}", self.pipe, SEE_PIPES),
             Route("GET", "/v1/pipes/{id}/history", self.history, SEE_PIPES),
@@ -160,6 +169,20 @@ class _Api:
     async def roots(self, request: web.Request) -> web.Response:
         asked = parameters.whole(request.rel_url.raw_query_string)
         return await self._answer(self._view(request.match_info["view"]), asked, answers.roots)
+
+    async def rest(self, request: web.Request) -> web.Response:
+        """Answers when the path rests, or when the time is over that was asked for."""
+        asked = parameters.rest(request.rel_url.raw_query_string)
+        loop, view, since = asyncio.get_running_loop(), self._view(request.match_info["view"]), self._parts.now()
+        deadline = loop.time() + asked.wait / 1e9
+        while True:
+            judged = await loop.run_in_executor(self._pool, resting.judge, self._scope(view, asked), asked, since)
+            left = deadline - loop.time()
+            if judged.pause is None or left <= 0 or self._ending.is_set():
+                return _json(judged.body)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(judged.pause, left)):
+                    await self._ending.wait()
 
     def _query(self, parse: Callable[[str], A], answer: Callable[[Scope, A], bytes]) -> Handler:
         async def handle(request: web.Request) -> web.Response:

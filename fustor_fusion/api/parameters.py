@@ -18,6 +18,8 @@ from fustor_fusion.query import Filter
 
 DEFAULT_LIMIT: Final = 1_000
 HIGHEST_LIMIT: Final = 10_000
+LONGEST_WAIT: Final = 60_000_000_000
+"""Nanoseconds that a request may wait for its answer."""
 DEFAULT_SAMPLE: Final = 3_000
 HIGHEST_SAMPLE: Final = 1_000_000
 _LARGEST: Final = 2**63 - 1
@@ -37,6 +39,14 @@ class Asked:
     max_age: int | None
     require_complete: bool
     quiet: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RestAsked(Asked):
+    """Whether a path is there, and if `settled` whether it rests; waits so many ns until it is so."""
+
+    settled: bool
+    wait: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +105,13 @@ def entry(raw: str) -> Asked:
     """A question about one entry."""
     fields = _Fields(raw, ("path", "quiet", *_DEMANDS))
     return Asked(fields.path(), *_demands(fields))
+
+
+def rest(raw: str) -> RestAsked:
+    """A path that is to be there, or to rest."""
+    fields = _Fields(raw, ("path", "settled", "quiet", "wait"))
+    settled = fields.get("settled", _truth)
+    return RestAsked(fields.path(), *_demands(fields), settled=settled is not False, wait=fields.wait())
 
 
 def refresh(raw: str) -> RefreshAsked:
@@ -166,6 +183,12 @@ class _Fields:
 
     def path(self) -> bytes:
         return self.given.get("path", b"/")
+
+    def wait(self) -> int:
+        wait = self.get("wait", _duration) or 0
+        if wait > LONGEST_WAIT:
+            raise MalformedInput(f"wait: a request waits for {LONGEST_WAIT // 10**9} s at most; ask again after that")
+        return wait
 
     def limit(self) -> int:
         limit = self.get("limit", _whole_number)

@@ -64,6 +64,21 @@ class UsageShape(Struct, frozen=True, gc=False):
     path_b64: str | UnsetType = UNSET
 
 
+class RestShape(Struct, frozen=True, gc=False):
+    """`confirmed`: settled, and nothing is missing that had happened before this was asked."""
+
+    path: str
+    exists: bool
+    settled: bool | None
+    confirmed: bool
+    files_written: int
+    changed_at: str | None
+    settles_at: str | None
+    files: int
+    bytes: int
+    path_b64: str | UnsetType = UNSET
+
+
 class SourceShape(Struct, frozen=True, gc=False):
     agent: str
     boot: str
@@ -112,7 +127,7 @@ class Ready(Struct, frozen=True):
     ready: bool
 
 
-Single: TypeAlias = EntryShape | UsageShape | PipeShape | Live | Ready
+Single: TypeAlias = EntryShape | UsageShape | RestShape | PipeShape | Live | Ready
 Many: TypeAlias = (
     Sequence[EntryShape]
     | Sequence[RootShape]

@@ -75,10 +75,11 @@ class Asking:
                 self.code = error.exit_code
                 print_error(str(error))
 
-    async def place(self, typed: bytes, *, recursive: bool = False) -> Place:
-        """What a typed path stands for; of several readings, the first that exists. Raises NoSuchPath."""
+    async def place(self, typed: bytes, *, recursive: bool = False, may_come: bool = False) -> Place:
+        """What a typed path stands for; of several readings, the first that exists, else the last, or the likeliest of what `may_come`.
+        Raises NoSuchPath."""
         possible = readings(typed, _here(), self.sources)
-        for view in possible[:-1]:
+        for view in possible if may_come else possible[:-1]:
             with suppress(NoSuchPath):
                 await self._freshen(view, recursive=recursive)
                 await self.client.stat(view)
@@ -86,8 +87,9 @@ class Asking:
         if not possible:
             indexed = ", ".join(sorted(show(source.path) for source in self.sources)) or "nothing on this machine"
             raise NoSuchPath(f"{show(typed)} is not indexed ({indexed} is); a path of the view begins with a slash")
-        await self._freshen(possible[-1], recursive=recursive)
-        return Place(typed, possible[-1])
+        chosen = possible[0] if may_come else possible[-1]
+        await self._freshen(chosen, recursive=recursive)
+        return Place(typed, chosen)
 
     async def _freshen(self, view: bytes, *, recursive: bool) -> None:
         """Where that is wanted, have the agents look first. Raises NobodyLooks, and NotFreshEnough where they could not read all of it."""

@@ -114,6 +114,14 @@ def test_a_refusal_names_the_parameter(query: str) -> None:
     assert name in str(refusal.value)
 
 
+def test_a_request_waits_for_a_while_at_most() -> None:
+    asked = parameters.rest("path=/a&quiet=5s&wait=1m")
+    assert (asked.path, asked.quiet, asked.settled, asked.wait) == (b"/a", 5 * 10**9, True, 60 * 10**9)
+    assert not parameters.rest("settled=false").settled
+    with pytest.raises(MalformedInput, match="wait: a request waits for 60 s at most"):
+        parameters.rest("wait=61s")
+
+
 def test_a_refusal_of_an_unknown_parameter_names_the_known_ones() -> None:
     with pytest.raises(MalformedInput, match=r"'pth'.*after.*limit.*max_age.*path.*require_complete"):
         parameters.listing("pth=/a")
@@ -125,7 +133,7 @@ def test_a_refusal_of_an_unknown_parameter_names_the_known_ones() -> None:
 
 @given(st.text())
 def test_any_text_is_values_or_a_refusal(text: str) -> None:
-    for parse in (parameters.none, parameters.whole, parameters.one, parameters.listing, parameters.search):
+    for parse in (parameters.none, parameters.whole, parameters.one, parameters.listing, parameters.search, parameters.rest):
         with contextlib.suppress(MalformedInput):
             parse(text)
 
