@@ -71,6 +71,10 @@ class AuditPlan:
     def listed(self, now: float, directories: int) -> None:
         """Everything, about so many directories, has just been listed: whatever was begun begins anew."""
         self._round, self._looked = _Round(now, max(directories, 1), now), now
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """What has been begun of an order counts for nothing."""
         for order in self._orders:
             order.begun = False
 

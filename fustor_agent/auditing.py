@@ -28,11 +28,21 @@ class Auditing:
         """Audit `path` and all below it next, or (`shallow`) what has moved; also where the part that the pipe plays makes it necessary."""
         self._plan.order(path, shallow=shallow)
 
+    def take_over(self) -> None:
+        """The pipe leads from here on: everything is audited next, whatever had begun. What another has listed is not vouched for by this
+        one."""
+        self._forget()
+        self._plan.begin_anew()
+        self._plan.order(ROOT, shallow=False)
+
     def everything_listed(self, directories: int) -> None:
         """A walk over everything, about so many directories, has ended: what audits had begun begins anew."""
+        self._forget()
+        self._plan.listed(_now(), directories)
+
+    def _forget(self) -> None:
         self._outbox.forget_walks(Priority.AUDIT)
         self._outbox.forget_walks(Priority.ROUND)
-        self._plan.listed(_now(), directories)
 
     async def wait(self, *, scheduled: bool) -> None:
         """Until something is due; only what is ordered unless `scheduled`. Where there can be no audit at the moment, until interrupted."""

@@ -17,9 +17,10 @@ from fustor_agent.pipe_root import PipeRoot, remedy_of
 from fustor_agent.readers import Readers
 from fustor_agent.retry import Retry
 from fustor_agent.senders import Sender, Session
-from fustor_agent.session import SessionRun, Walk
+from fustor_agent.session import SessionRun
 from fustor_agent.sources import Source
 from fustor_agent.standstill import SILENT, Standstill
+from fustor_agent.walks import Begin, Walk, begin
 from fustor_agent.watching import Watching
 from fustor_core.clock import Offset
 from fustor_core.errors import AnotherRoot, RootGone, SessionLost, Unreachable
@@ -150,7 +151,7 @@ class Life:
         cannot watch when everything is listed."""
         if self._walk is None:
             return phases.MESSAGE if self._watching.watches else None
-        return phases.SNAPSHOT if self._leads else None
+        return phases.SNAPSHOT if self._walk.leads else None
 
     # Supervision
 
@@ -242,18 +243,15 @@ class Life:
         run.scheduler.hold(self._held)
         await run.measure()
         self._session_id, self._acknowledged = welcome.session, 0
-        # What a follower walked does not count as listed by the leader that it has become.
-        onwards = self._walk is not None and self._walk.clock == welcome.clock and (self._walk.leads or run.role is not Role.LEADER)
-        resumed = onwards and not welcome.snapshot
-        if not resumed:
-            wanted = welcome.snapshot or not self._walked or self._walk is not None
-            self._walk = run.new_walk() if wanted else None
+        begins = begin(welcome, self._walk, walked=self._walked)
+        if begins is not Begin.GO_ON:
+            self._walk = run.new_walk() if begins is Begin.WALK else None
         self._run, run.on_role = run, self._role_changed
         self._standstill.begin()
         why = f"; snapshot wanted: {welcome.why}" if welcome.snapshot else ""
         log.info("session with fusion as %s%s", welcome.role.value, why, extra={"pipe": self._steering.machine.id})
         try:
-            await while_running(self._follow(run, resumed=resumed), run.serve())
+            await while_running(self._follow(run, resumed=begins is Begin.GO_ON), run.serve())
         except BaseExceptionGroup as caught:
             raise weightiest(caught) from caught
         finally:
@@ -266,10 +264,12 @@ class Life:
         self._steering.all_steps(phases.connected(self._steering.state, self._phase, held=self._held))
         while not self._stopping:
             if not self._leads and run.role is Role.LEADER:
-                self._leads, resumed, self._walk = True, False, run.new_walk()
+                self._leads = True
+                self._auditing.take_over()
             if walk := self._walk:
-                await self._patience.unless_interrupted(partial(run.walk_everything, walk, mark=self._leads, resumed=resumed))
+                await self._patience.unless_interrupted(partial(run.walk_everything, walk, mark=walk.leads, resumed=resumed))
                 if not run.walk_done:
+                    resumed = True
                     continue
                 self._walk, self._walked = None, True
                 self._auditing.everything_listed(run.scheduler.directories)

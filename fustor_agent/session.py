@@ -4,7 +4,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from fustor_agent.outbox import Outbox, Priority
 from fustor_agent.outgoing import Outgoing, Writing
@@ -12,6 +11,7 @@ from fustor_agent.readers import Readers
 from fustor_agent.scheduler import Scheduler
 from fustor_agent.senders import Session
 from fustor_agent.sources import Source
+from fustor_agent.walks import Walk
 from fustor_agent.watching import Watching
 from fustor_core.clock import Offset, Stamper, boottime
 from fustor_core.errors import SessionLost
@@ -22,16 +22,6 @@ log = logging.getLogger(__name__)
 
 FIRST_PINGS = 4
 PROGRESS = 2.0
-
-
-@dataclass(slots=True)
-class Walk:
-    """A walk over the whole root that is not finished: it goes on in the next session. `at` is when watching had begun, on the view clock
-    `clock`; `leads` whether the pipe led then."""
-
-    at: int
-    clock: str
-    leads: bool
 
 
 class SessionRun:

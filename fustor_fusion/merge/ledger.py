@@ -84,7 +84,7 @@ class Ledger:
         return outcome
 
     def _begin(self, contribution: Contribution) -> None:
-        if contribution.begins is not Via.SNAPSHOT or contribution.watching_since is None:
+        if contribution.begins is None or contribution.watching_since is None:
             return
         if contribution.watching_since != self.record.watching_since:
             self.epoch += 1  # whatever was counted for another watching is void, even where that one comes back

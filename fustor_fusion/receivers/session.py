@@ -147,13 +147,12 @@ class SessionReceiver:
 
     def _marked(self, mark: Mark, blank: Contribution) -> Contribution:
         session = self.session
-        if mark.phase is Via.SNAPSHOT and not mark.ends:
-            self._root.check_stamp(session, mark.at)
-            session.snapshot_began = wall()
-            if session.leads:
-                session.watching_since = mark.at
-        if mark.phase is Via.SNAPSHOT and mark.ends:
-            session.snapshot_began = None
+        self._root.check_stamp(session, mark.at)
+        if mark.phase is Via.SNAPSHOT:
+            session.snapshot_began = None if mark.ends else wall()
+        # An audit of a leader that vouches already vouches for nothing new.
+        if session.leads and not mark.ends and (mark.phase is Via.SNAPSHOT or session.watching_since is None):
+            session.watching_since = mark.at
         return replace(blank, via=mark.phase, ends=mark.phase) if mark.ends else replace(blank, via=mark.phase, begins=mark.phase)
 
     def ask(self, paths: Sequence[bytes], directories: Sequence[bytes], recursive: bool) -> asyncio.Future[None]:

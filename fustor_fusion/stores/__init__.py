@@ -28,7 +28,7 @@ class Contribution:
 
     `watching_since`: what this agent lists from that stamp on is followed live, so it counts as fresh (None for an agent that does not
     lead).
-    `begins`, `ends`: a snapshot or an audit begins or ends with this frame; where a snapshot begins, `watching_since` becomes the root's.
+    `begins`, `ends`: a snapshot or an audit begins or ends with this frame; where one begins, `watching_since` becomes the root's.
     `clean_to`: see `fustor_core.wire.Batch`. `errors`: by the slot of each agent that serves the root, how far (ns) its stamps may be off;
     empty where there is only one.
     """

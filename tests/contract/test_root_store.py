@@ -367,17 +367,18 @@ def test_a_root_is_fresh_when_everything_was_listed_since_watching_began(agent: 
         assert reading.record().as_of == 31
 
 
-def test_what_was_listed_for_another_watching_is_fresh_no_more(store: RootStore) -> None:
+@pytest.mark.parametrize("phase", [Via.SNAPSHOT, Via.AUDIT])
+def test_what_was_listed_for_another_watching_is_fresh_no_more(store: RootStore, phase: Via) -> None:
     first, second = Agent(store, "nas1", 5), Agent(store, "nas2", 30)
     first.says(begins=Via.SNAPSHOT)
     first.says(Listing(b"", 10, {b"a": DIRECTORY}), Listing(b"a", 11, {}))
     assert fresh(store, b"")
-    second.says(begins=Via.AUDIT)
+    first.says(begins=Via.AUDIT)
     assert fresh(store, b"")
-    second.says(begins=Via.SNAPSHOT)
+    second.says(begins=phase)
     assert not fresh(store, b"")
     second.says(Listing(b"", 40, {b"a": DIRECTORY}))
-    first.says(begins=Via.SNAPSHOT)  # the first watching is back, but who followed meanwhile what it had listed?
+    first.says(begins=phase)  # the first watching is back, but who followed meanwhile what it had listed?
     assert not fresh(store, b"a")
     first.says(Listing(b"", 50, {b"a": DIRECTORY}), Listing(b"a", 51, {}))
     assert fresh(store, b"")

@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 from msgspec import structs
 
+from fustor_core.digest import listing_digest
 from fustor_core.errors import MalformedInput, Refused
-from fustor_core.evidence import Entry, Evidence, Gone, Listing, Seen, Unreadable
+from fustor_core.evidence import Entry, Evidence, Gone, Listing, Same, Seen, Unreadable
 from fustor_core.wire import Ack, Batch, Hello, Identity, Look, Mark, Ping, Via
 from fustor_fusion.query import Trust
 from fustor_fusion.receivers.session import SessionReceiver
@@ -74,23 +75,32 @@ async def test_a_listing_that_came_too_late_is_listed_again_and_what_was_seen_is
     assert receiver.session.refused.keys() == {b"d", b"gone"}
 
 
-async def test_what_another_leader_listed_counts_only_when_the_new_one_has_begun_to_list(root: Root, receiver: SessionReceiver) -> None:
-    first = receiver.session
+@pytest.mark.parametrize("phase", [Via.SNAPSHOT, Via.AUDIT])
+async def test_what_another_leader_listed_counts_only_when_the_new_one_has_read_it_too(
+    root: Root, receiver: SessionReceiver, phase: Via
+) -> None:
     await list_everything(root, receiver)
     assert root.live().follows
     follower, _, _ = await root.open_session(structs.replace(HELLO, agent="other", run="other"), "test")
-    root.end_session(first)
+    root.end_session(receiver.session)
     root.table.leader_lost_at = 0
     assert root.promote() is follower
-    assert not root.live().follows
     promoted = SessionReceiver(root, follower)
     assert trust_of(root).fresh  # as far as the store knows: it was not told yet
-    await promoted.take(Mark(1, Via.SNAPSHOT, False, stamp(root, promoted)))
+    assert not root.live().follows
+    await promoted.take(Mark(1, phase, False, stamp(root, promoted)))
     assert not root.live().follows
     async with committing(promoted):
-        assert isinstance(await promoted.outgoing.get(), Ack)
-    assert root.live().follows
-    assert not trust_of(root).fresh
+        assert await promoted.outgoing.get() == Ack(1)
+        assert root.live().follows
+        assert not trust_of(root).fresh
+        same = Same(b"", stamp(root, promoted), listing_digest({b"f": FILE}))
+        await promoted.take(Batch(2, phase, 0, 0, [], [], [same]))
+        assert await promoted.outgoing.get() == Ack(2)
+        assert trust_of(root).fresh
+        await promoted.take(Mark(3, Via.AUDIT, False, stamp(root, promoted)))
+        assert await promoted.outgoing.get() == Ack(3)
+        assert trust_of(root).fresh  # an audit of one that vouches already voids nothing
 
 
 async def test_what_only_a_follower_may_not_read_spoils_nothing(root: Root, receiver: SessionReceiver) -> None:

@@ -130,6 +130,19 @@ def test_an_order_is_begun_anew_when_everything_has_been_listed_again() -> None:
     assert not order.begun
 
 
+def test_an_order_is_begun_anew_by_a_pipe_that_takes_over() -> None:
+    """What it read as a follower vouches for nothing, and fusion was not told that it began."""
+    made = plan()
+    made.order(b"", shallow=False)
+    order = made.next(1.0, scheduled=False)
+    assert isinstance(order, Order)
+    order.begun = True
+    made.begin_anew()
+    made.order(b"", shallow=False)
+    assert made.next(2.0, scheduled=True) is order
+    assert not order.begun
+
+
 def test_an_ordered_audit_of_everything_begins_the_round_anew() -> None:
     made = plan(every=HOUR, directories=10)
     made.sliced(30 * 60, 5, ended=False)

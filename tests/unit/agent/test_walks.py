@@ -1,0 +1,36 @@
+"""What a new session begins with, case by case."""
+
+import pytest
+
+from fustor_agent.walks import Begin, Walk, begin
+from fustor_core.wire import Role, Welcome
+
+AS_LEADER, AS_FOLLOWER = Walk(5, "clock", leads=True), Walk(5, "clock", leads=False)
+
+
+def welcome(role: Role, *, snapshot: bool = False, clock: str = "clock") -> Welcome:
+    return Welcome("s", 1, role, clock, 100, 0, 0, 16, snapshot, "because" if snapshot else "")
+
+
+LEADER, FOLLOWER = welcome(Role.LEADER), welcome(Role.FOLLOWER)
+
+
+@pytest.mark.parametrize(
+    ("what", "welcomed", "unfinished", "walked", "begins"),
+    [
+        ("the first session", LEADER, None, False, Begin.WALK),
+        ("the first session of a follower", FOLLOWER, None, False, Begin.WALK),
+        ("a session found again", LEADER, None, True, Begin.FOLLOW),
+        ("a follower's session found again", FOLLOWER, None, True, Begin.FOLLOW),
+        ("a snapshot is wanted", welcome(Role.LEADER, snapshot=True), None, True, Begin.WALK),
+        ("a snapshot is wanted in the middle of one", welcome(Role.LEADER, snapshot=True), AS_LEADER, False, Begin.WALK),
+        ("lost in a snapshot", LEADER, AS_LEADER, False, Begin.GO_ON),
+        ("lost while setting watches", FOLLOWER, AS_FOLLOWER, False, Begin.GO_ON),
+        ("a leader's walk sets watches too", FOLLOWER, AS_LEADER, False, Begin.GO_ON),
+        ("a follower's walk is no leader's snapshot", LEADER, AS_FOLLOWER, True, Begin.WALK),
+        ("a store that is new", welcome(Role.LEADER, clock="another"), AS_LEADER, True, Begin.WALK),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_a_session_begins_with(what: str, welcomed: Welcome, unfinished: Walk | None, walked: bool, begins: Begin) -> None:
+    assert begin(welcomed, unfinished, walked=walked) is begins, what
