@@ -80,8 +80,10 @@ class AuditPlan:
 
     def order(self, path: bytes, *, shallow: bool) -> None:
         """An operator, or a change of the part that the pipe plays, wants an audit now."""
-        if not any(each.path == path and each.shallow == shallow for each in self._orders):
-            self._orders.append(Order(path, shallow))
+        order = Order(path, shallow)
+        # One that has begun may have been there already.
+        if order not in self._orders:
+            self._orders.append(order)
 
     def next(self, now: float, *, scheduled: bool) -> Order | Slice | None:
         """What is to be done now, if anything; only what is ordered unless `scheduled`."""

@@ -16,6 +16,8 @@ entries."""
 MOST_IN_BATCH = 2 * 1024 * 1024
 ROOM = 2 * 1024 * 1024
 Writing = list[tuple[bytes, bool | None]]
+MOST_OVERTAKING = 8
+"""So many batches of changes overtake a walk before it is its turn: where changes never end, it would stand still for ever."""
 _PER_EVIDENCE = 96
 _PER_ENTRY = 64
 
@@ -53,6 +55,7 @@ class Outgoing:
         self._urgent: deque[_Ready] = deque()
         self._walked: deque[_Ready] = deque()
         self._size = 0
+        self._overtaken = 0
         self._flying: deque[tuple[int, list[Work]]] = deque()
         self._looks: list[int] = []
 
@@ -81,7 +84,7 @@ class Outgoing:
 
     def next(self, clean_to: Callable[[], int], pending: Callable[[], list[bytes]], writing: Callable[[], Writing]) -> Batch | Mark | None:
         """The next frame that may be sent at this moment, if any: at once when nothing is in flight, full ones while something is."""
-        queue = self._urgent or self._walked
+        queue = self._next_queue()
         if not queue or len(self._flying) >= self._window or (self._flying and self._size < FULL_BATCH and queue[0].mark is None):
             return None
         self.sequence += 1
@@ -89,12 +92,18 @@ class Outgoing:
             queue.popleft()
             self._flying.append((self.sequence, []))
             return Mark(self.sequence, *mark)
+        self._overtaken = self._overtaken + 1 if queue is self._urgent and self._walked else 0
         via = queue[0].via
         evidence, works = self._collect(queue)
         self._flying.append((self.sequence, works))
         self._looks += self._outbox.answered()
         looks, self._looks = self._looks, []
         return Batch(self.sequence, via, self._stamper.low(), clean_to(), looks, pending(), evidence, writing())
+
+    def _next_queue(self) -> deque[_Ready]:
+        if self._walked and (not self._urgent or self._overtaken >= MOST_OVERTAKING):
+            return self._walked
+        return self._urgent
 
     def idle(self, clean_to: int, pending: list[bytes], writing: Writing) -> Batch:
         """A batch without evidence, that brings `low` and `clean_to` forward."""

@@ -179,6 +179,31 @@ class SourcePath(Struct, frozen=True):
     path_b64: str | UnsetType = UNSET
 
 
+class DriftPlace(Struct, frozen=True):
+    """A directory of a view in which audits found entries that were not known (`missing`), known ones that were gone (`extra`), and others
+    than known (`changed`); the last at `at`."""
+
+    path: str
+    missing: int
+    extra: int
+    changed: int
+    at: str
+    path_b64: str | UnsetType = UNSET
+
+    @property
+    def raw_path(self) -> bytes:
+        return raw(self.path, self.path_b64)
+
+
+class DriftFound(Struct, frozen=True):
+    """What audits found otherwise than it was known, and the directories in which most of it was."""
+
+    missing: int = 0
+    extra: int = 0
+    changed: int = 0
+    places: list[DriftPlace] = []
+
+
 class Root(Struct, frozen=True):
     """A root, as one view has it mounted."""
 
@@ -194,6 +219,7 @@ class Root(Struct, frozen=True):
     agents: list[str]
     leader: str | None
     paths: list[SourcePath] = msgspec.field(default_factory=list)
+    drift: DriftFound = DriftFound()
 
 
 class View(Struct, frozen=True):

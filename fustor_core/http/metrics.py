@@ -30,12 +30,13 @@ def exposition(families: Iterable[Metric]) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class RootFigures:
-    """What is told of one root. `as_of` is wall-clock ns, None where nothing is vouched for."""
+    """What is told of one root. `as_of` is wall-clock ns, None where nothing is vouched for; `drift` counts by kind what audits found."""
 
     name: str
     as_of: int | None
     complete: bool
     unreadable: int
+    drift: Mapping[str, int]
 
 
 class _Once(Collector):
@@ -147,3 +148,8 @@ def of_roots(roots: Sequence[RootFigures]) -> Iterator[Metric]:
     yield _gauge("fustor_root_complete", "Whether the root is complete, and its agent alive.", complete, "root")
     unreadable = [(root.name, float(root.unreadable)) for root in roots]
     yield _gauge("fustor_root_unreadable_directories", "Directories that could not be read.", unreadable, "root")
+    drift = CounterMetricFamily("fustor_root_drift_entries", "What audits found otherwise than it was known.", labels=("root", "kind"))
+    for root in roots:
+        for kind, entries in root.drift.items():
+            drift.add_metric((root.name, kind), entries)
+    yield drift

@@ -129,4 +129,5 @@ def _root(root: OpenRoot) -> shapes.RootShape:
     if root.moment is None or root.reading is None:
         return shapes.root(root.mount, root.trust(b""), _NOTHING, None, RootFacts(), 0)
     totals = root.reading.usage(b"") or _NOTHING
-    return shapes.root(root.mount, root.trust(b""), totals, root.reading.record(), root.moment.facts, root.moment.epoch)
+    reading, moment = root.reading, root.moment
+    return shapes.root(root.mount, root.trust(b""), totals, reading.record(), moment.facts, moment.epoch, reading.drifts())

@@ -45,4 +45,6 @@ def _figures(name: str, access: RootAccess, live: LiveRoot) -> metrics.RootFigur
     with store.reading() as reading:
         trust = reading.trust(b"")
         found = assess(b"", trust, reading.record(), live, access.to_wall)
-    return metrics.RootFigures(name, found.as_of, found.complete, trust.unreadable)
+        drift = reading.drifts().total
+    kinds = {"missing": drift.missing, "extra": drift.extra, "changed": drift.changed}
+    return metrics.RootFigures(name, found.as_of, found.complete, trust.unreadable, kinds)

@@ -14,15 +14,17 @@ from fustor_core.evidence import Kind
 from fustor_core.http.pipes import ConditionShape, PipeShape, TransitionShape, condition
 from fustor_core.times import format_instant, format_wall
 from fustor_fusion.api.ports import RootFacts, SessionView, SourcePath
+from fustor_fusion.merge.drift import NO_DRIFT, Drifts
 from fustor_fusion.query import Found, Usage
 from fustor_fusion.settling import Settling
 from fustor_fusion.stores import RootRecord
 from fustor_fusion.trust import Trustworthiness
-from fustor_fusion.views import Mount, Synthetic
+from fustor_fusion.views import Mount, Synthetic, view_path
 
 encode: Final = msgspec.json.Encoder().encode
 wall: Final = format_wall
 _INODES: Final = 2**64 - 1
+MOST_DRIFT_PLACES: Final = 20
 
 
 class Meta(Struct, frozen=True):
@@ -86,6 +88,22 @@ class SourceShape(Struct, frozen=True, gc=False):
     path_b64: str | UnsetType = UNSET
 
 
+class DriftPlaceShape(Struct, frozen=True, gc=False):
+    path: str
+    missing: int
+    extra: int
+    changed: int
+    at: str
+    path_b64: str | UnsetType = UNSET
+
+
+class DriftShape(Struct, frozen=True):
+    missing: int
+    extra: int
+    changed: int
+    places: list[DriftPlaceShape]
+
+
 class RootShape(Struct, frozen=True):
     root: str
     mount: str
@@ -99,6 +117,7 @@ class RootShape(Struct, frozen=True):
     agents: Sequence[str]
     leader: str | None
     paths: list[SourceShape]
+    drift: DriftShape
 
 
 class ViewShape(Struct, frozen=True):
@@ -217,7 +236,9 @@ def usage(path: bytes, totals: Usage) -> UsageShape:
     return UsageShape(shown, totals.files, totals.directories, totals.others, totals.bytes, totals.allocated, newest, path_b64)
 
 
-def root(mount: Mount, trust: Trustworthiness, totals: Usage, record: RootRecord | None, facts: RootFacts, epoch: int) -> RootShape:
+def root(
+    mount: Mount, trust: Trustworthiness, totals: Usage, record: RootRecord | None, facts: RootFacts, epoch: int, drifts: Drifts = NO_DRIFT
+) -> RootShape:
     as_of = None if trust.as_of is None else format_wall(trust.as_of)
     snapshot_at = format_wall(record.snapshot_at + epoch) if record is not None and record.snapshot_at else None
     audit_at = format_wall(record.audit_at + epoch) if record is not None and record.audit_at else None
@@ -234,7 +255,16 @@ def root(mount: Mount, trust: Trustworthiness, totals: Usage, record: RootRecord
         facts.agents,
         facts.leader,
         [_source(each) for each in facts.paths],
+        _drift(mount, drifts, epoch),
     )
+
+
+def _drift(mount: Mount, drifts: Drifts, epoch: int) -> DriftShape:
+    total, places = drifts.total, []
+    for path, drift in drifts.worst(MOST_DRIFT_PLACES):
+        shown, path_b64 = text(view_path(mount, path))
+        places.append(DriftPlaceShape(shown, drift.missing, drift.extra, drift.changed, format_wall(drift.at + epoch), path_b64))
+    return DriftShape(total.missing, total.extra, total.changed, places)
 
 
 def session(view: SessionView) -> SessionShape:

@@ -10,6 +10,7 @@ from fustor_core.errors import Refused
 from fustor_core.evidence import Evidence, Listing
 from fustor_core.paths import show
 from fustor_core.wire import Identity, Via
+from fustor_fusion.merge.drift import NO_DRIFT, Drifts
 from fustor_fusion.merge.nodes import Tree
 from fustor_fusion.merge.rules import Merge
 from fustor_fusion.stores import AgentRecord, Contribution, Outcome, OutOfSequence, RootRecord
@@ -21,10 +22,11 @@ LAST_SLOT = 1023
 class Ledger:
     """The records of one root as they will be after the commit under way. `epoch` numbers the watchings that freshness is counted for."""
 
-    def __init__(self, record: RootRecord, agents: Sequence[AgentRecord], epoch: int) -> None:
+    def __init__(self, record: RootRecord, agents: Sequence[AgentRecord], epoch: int, drifts: Drifts = NO_DRIFT) -> None:
         self.record = record
         self.agents = {agent.agent: agent for agent in agents}
         self.epoch = epoch
+        self.drifts = drifts
         self.changed: set[str] = set()
 
     def open_session(self, agent: str, run: str, session: str, identity: Identity, now: int) -> AgentRecord:
@@ -57,6 +59,8 @@ class Ledger:
         merge = Merge(tree, self.epoch)
         outcomes = [self._contribute(tree, merge, contribution, now) for contribution in contributions]
         merge.totals.finish()
+        if found := merge.drift.at(now):
+            self.drifts = self.drifts.and_found(found)
         tree.note_links(merge.links.noted)
         if not tree.links_noted:  # until their other names have been looked at, those are not known to be as they are
             pairs = zip(contributions, outcomes, strict=True)

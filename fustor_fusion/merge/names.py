@@ -5,6 +5,7 @@ A chain is the list of directories from the root down to the one that holds the 
 
 from fustor_core.evidence import Entry
 from fustor_core.wire import Via
+from fustor_fusion.merge.drift import DriftKind, FoundDrift
 from fustor_fusion.merge.links import Links
 from fustor_fusion.merge.nodes import NEVER, Child, Directory, Tree
 from fustor_fusion.merge.totals import Chain, Delta, Totals, is_followed
@@ -18,6 +19,7 @@ class Names:
         self._totals = totals
         self.via = Via.LIVE
         self.links = Links()
+        self.drift = FoundDrift()
 
     def absent_since(self, parent: Directory, name: bytes) -> int:
         """When a name that is not there was last known to be absent."""
@@ -65,10 +67,12 @@ class Names:
             if found.entry is not None:
                 delta.leaf(found.entry, -1)
                 self.links.replaced(found.entry, entry)
+            self._note_drift(chain, DriftKind.CHANGED)
         elif at <= self.absent_since(parent, name):
             return
         else:
             self._unbury(parent, name)
+            self._note_drift(chain, DriftKind.MISSING)
         delta.leaf(entry, 1)
         self.links.seen(entry)
         tree.put(parent, name, Child(0, own_at, entry, at, self.via))
@@ -100,6 +104,7 @@ class Names:
     def _make(self, chain: Chain, name: bytes, at: int, floor: int, entry: Entry | None) -> Directory:
         tree, parent = self._tree, chain[-1]
         made = tree.make(parent, name)
+        self._note_drift(chain, DriftKind.MISSING)
         made.at, made.floor, made.stated_at = at, floor, NEVER if entry is None else at
         tree.put(parent, name, Child(made.id, NEVER, entry, at, self.via))
         delta = Delta()
@@ -119,6 +124,8 @@ class Names:
         self._tree.touch([directory])
         if own.entry == entry:
             return
+        if own.entry is not None:
+            self._note_drift(chain[:-1] or chain, DriftKind.CHANGED)
         delta = Delta()
         delta.own(own.entry, -1)
         delta.own(entry, 1)
@@ -133,6 +140,7 @@ class Names:
 
     def _remove_leaf(self, chain: Chain, name: bytes, found: Child, at: int) -> None:
         assert found.entry is not None  # only a directory can be known without attributes
+        self._note_drift(chain, DriftKind.EXTRA)
         delta = Delta()
         delta.leaf(found.entry, -1)
         self.links.gone(found.entry)
@@ -142,6 +150,7 @@ class Names:
         self._totals.changed(chain, at)
 
     def _detach(self, chain: Chain, directory: Directory, at: int) -> None:
+        self._note_drift(chain, DriftKind.EXTRA, directory.files + directory.directories + directory.others)
         delta = Delta()
         delta.below(directory, self._totals.epoch)
         self._totals.forget(directory)
@@ -150,6 +159,10 @@ class Names:
         chain[-1].digest = None
         self._totals.add(chain, delta)
         self._totals.changed(chain, at)
+
+    def _note_drift(self, chain: Chain, kind: DriftKind, entries: int = 1) -> None:
+        if self.via is Via.AUDIT:
+            self.drift.note(chain, kind, entries)
 
     def _unbury(self, parent: Directory, name: bytes) -> None:
         if parent.buried_at > NEVER:

@@ -11,6 +11,7 @@ from fustor_core.evidence import Entry, Evidence, Gone, Listing, Same, Seen, Unr
 from fustor_core.paths import components, split
 from fustor_core.wire import Via
 from fustor_fusion.merge.doubts import Doubts
+from fustor_fusion.merge.drift import DriftKind, FoundDrift
 from fustor_fusion.merge.links import Links
 from fustor_fusion.merge.names import Names
 from fustor_fusion.merge.nodes import NEVER, Child, Directory, Tree
@@ -34,6 +35,11 @@ class Merge:
     def links(self) -> Links:
         """Which hard links this commit has to do with."""
         return self._names.links
+
+    @property
+    def drift(self) -> FoundDrift:
+        """What audits found otherwise in this commit."""
+        return self._names.drift
 
     @property
     def via(self) -> Via:
@@ -176,6 +182,8 @@ class Merge:
         self.totals.add(chain, delta)
         if ordered:
             self.totals.changed(chain, at)
+            if self.via is Via.AUDIT:
+                self.drift.note(chain, DriftKind.MISSING, len(ordered))
 
     def _fill_directory(self, parent: Directory, name: bytes, at: int, entry: Entry, delta: Delta) -> int:
         """Make a directory that is in a first listing, and count it; its id."""

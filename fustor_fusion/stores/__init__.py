@@ -13,6 +13,7 @@ from fustor_core.errors import FustorError
 from fustor_core.evidence import Evidence
 from fustor_core.wire import Identity, Via
 from fustor_fusion.merge.doubts import Doubt
+from fustor_fusion.merge.drift import Drifts
 from fustor_fusion.merge.links import Noted
 from fustor_fusion.merge.nodes import Inode
 from fustor_fusion.query import Filter, Found, Trust, Usage
@@ -124,6 +125,9 @@ class Reading(Protocol):
         """
 
     def usage(self, path: bytes) -> Usage | None: ...
+
+    def drifts(self) -> Drifts:
+        """What audits have found otherwise than it was known, since the store is new."""
 
     def trust(self, path: bytes) -> Trust: ...
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from fustor_core.evidence import Entry
 from fustor_core.paths import join
 from fustor_core.wire import Identity
+from fustor_fusion.merge.drift import Drifts
 from fustor_fusion.merge.ledger import Ledger
 from fustor_fusion.merge.links import Noted, inode_of
 from fustor_fusion.merge.nodes import NEVER, ROOT_ID, Child, Directory, Inode
@@ -151,6 +152,9 @@ class MemoryReading(TreeReading):
 
     def agents(self) -> list[AgentRecord]:
         return sorted(self._ledger.agents.values(), key=lambda agent: agent.slot)
+
+    def drifts(self) -> Drifts:
+        return self._ledger.drifts
 
     def epoch(self) -> int:
         return self._ledger.epoch

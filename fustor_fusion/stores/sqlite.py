@@ -16,7 +16,7 @@ from fustor_fusion.merge.ledger import Ledger
 from fustor_fusion.merge.links import Noted
 from fustor_fusion.stores import AgentRecord, Contribution, Outcome, Reading
 from fustor_fusion.stores.sqlite_reading import SqliteReading
-from fustor_fusion.stores.sqlite_rows import AGENT, RECORD, from_agent, from_record, to_agent, to_record
+from fustor_fusion.stores.sqlite_rows import AGENT, DRIFT, RECORD, from_agent, from_drifts, from_record, to_agent, to_drifts, to_record
 from fustor_fusion.stores.sqlite_schema import damaged, prepare
 from fustor_fusion.stores.sqlite_tree import CACHED_DIRECTORIES, SqliteTree
 
@@ -99,7 +99,8 @@ class SqliteStore:
         *record, epoch, next_id = self._connection.execute(f"SELECT {RECORD}, epoch, next_id FROM meta").fetchone()
         agents = self._connection.execute(f"SELECT {AGENT} FROM agents ORDER BY slot").fetchall()
         self._tree.next_id = next_id
-        return Ledger(to_record(tuple(record)), [to_agent(row) for row in agents], epoch)
+        self._kept_drifts = to_drifts(self._connection.execute(f"SELECT {DRIFT} FROM drift"))
+        return Ledger(to_record(tuple(record)), [to_agent(row) for row in agents], epoch, self._kept_drifts)
 
     def open_session(self, agent: str, run: str, session: str, identity: Identity, now: int) -> AgentRecord:
         with self._transaction():
@@ -193,6 +194,7 @@ class SqliteStore:
                     self._connection.execute("ROLLBACK")
                 raise
             self._ledger.changed.clear()
+            self._kept_drifts = self._ledger.drifts
             self._tree.trim()
 
     def _write_ledger(self) -> None:
@@ -201,6 +203,9 @@ class SqliteStore:
         self._connection.execute(f"UPDATE meta SET {columns}", (*from_record(ledger.record), ledger.epoch, self._tree.next_id))
         rows = [from_agent(ledger.agents[agent]) for agent in ledger.changed]
         self._connection.executemany(f"INSERT OR REPLACE INTO agents ({AGENT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        if ledger.drifts is not self._kept_drifts:
+            self._connection.execute("DELETE FROM drift")
+            self._connection.executemany(f"INSERT INTO drift ({DRIFT}) VALUES (?, ?, ?, ?, ?)", from_drifts(ledger.drifts))
 
     def _drop(self, mark: int, limit: int) -> int:
         """Drop floors and up to `limit` tombstones that no evidence can reach any more; how many tombstones."""

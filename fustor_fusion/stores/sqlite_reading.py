@@ -9,6 +9,7 @@ from fustor_core import globs
 from fustor_core.evidence import Kind
 from fustor_core.globs import Literal
 from fustor_core.paths import components, join
+from fustor_fusion.merge.drift import Drifts
 from fustor_fusion.merge.links import Noted
 from fustor_fusion.merge.nodes import ROOT_ID, Child, Directory, Inode
 from fustor_fusion.query import Filter, Found
@@ -16,7 +17,7 @@ from fustor_fusion.stores import AgentRecord, Page, RootRecord
 from fustor_fusion.stores.answers import kind_of, matcher
 from fustor_fusion.stores.cursors import ScanCursor, WalkCursor, decode, encode
 from fustor_fusion.stores.reading import TreeReading, Way
-from fustor_fusion.stores.sqlite_rows import AGENT, CHILD, DIRECTORY, RECORD, to_agent, to_child, to_directory, to_record
+from fustor_fusion.stores.sqlite_rows import AGENT, CHILD, DIRECTORY, DRIFT, RECORD, to_agent, to_child, to_directory, to_drifts, to_record
 
 SCAN_FROM_PART = 16
 """A walk costs about as much for one entry as a scan of the table for this many: below a sixteenth of the root, the walk is faster."""
@@ -46,6 +47,9 @@ class SqliteReading(TreeReading):
 
     def record(self) -> RootRecord:
         return self._record
+
+    def drifts(self) -> Drifts:
+        return to_drifts(self._connection.execute(f"SELECT {DRIFT} FROM drift"))
 
     def agents(self) -> list[AgentRecord]:
         return [to_agent(row) for row in self._connection.execute(f"SELECT {AGENT} FROM agents ORDER BY slot")]

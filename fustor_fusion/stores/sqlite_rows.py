@@ -1,6 +1,7 @@
 """Rows of the SQLite file as values, and back. NULL stands for what is not known, or for what another row already says."""
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -8,6 +9,7 @@ from msgspec.structs import astuple
 
 from fustor_core.evidence import Entry
 from fustor_core.wire import Identity, Via
+from fustor_fusion.merge.drift import Drift, Drifts
 from fustor_fusion.merge.nodes import NEVER, Child, Directory
 from fustor_fusion.stores import AgentRecord, RootRecord
 
@@ -34,6 +36,9 @@ DETACHED = NEVER
 """`Directory.parent` of one that no longer hangs in the tree; NULL in its row."""
 
 _LARGEST = 2**63 - 1
+
+DRIFT = "path, missing, extra, changed, at"
+_ALL_DRIFT = b"/"
 
 RECORD = "clock, high_water, drop_mark, watching_since, watched_by, snapshot_at, audit_at, as_of, writes"
 AGENT = "agent, slot, run, session, sequence, highest, clean_to, identity, entries"
@@ -119,3 +124,14 @@ def _stamp(at: int) -> int | None:
 
 def _sum(value: int) -> int | str:
     return value if value <= _LARGEST else str(value)
+
+
+def to_drifts(rows: Iterable[Row]) -> Drifts:
+    """What all rows of DRIFT say together."""
+    places = {path: Drift(*counts) for path, *counts in rows}
+    return Drifts(places.pop(_ALL_DRIFT, Drift()), places)
+
+
+def from_drifts(drifts: Drifts) -> list[Row]:
+    """All rows of DRIFT."""
+    return [(path, *astuple(drift)) for path, drift in {**drifts.places, _ALL_DRIFT: drifts.total}.items()]

@@ -68,7 +68,16 @@ VERSION_2 = (
     "UPDATE dirs SET changed_below = (SELECT high_water FROM meta)",
 )
 
-MIGRATIONS: tuple[Sequence[str], ...] = (VERSION_1, VERSION_2)
+# Written as a whole, and at most a hundred rows; the one of `/`, which is no path in a root, has the sums.
+VERSION_3 = (
+    """
+    CREATE TABLE drift (
+        path BLOB PRIMARY KEY, missing INTEGER NOT NULL, extra INTEGER NOT NULL, changed INTEGER NOT NULL,
+        at INTEGER NOT NULL) WITHOUT ROWID
+    """,
+)
+
+MIGRATIONS: tuple[Sequence[str], ...] = (VERSION_1, VERSION_2, VERSION_3)
 """What makes each version of the schema from the one before; the first makes it from nothing."""
 
 

@@ -1,15 +1,20 @@
 """Audits with real processes: what no event told is found, is seen in the states, and costs little where nothing has changed."""
 
+import http.client
 import mmap
+import os
 import signal
+import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
-from tests.e2e.system import System
+from tests.e2e.system import KEY, System
 from tests.e2e.test_steering import act, pipe_of, refused, wait_state
 from tests.polling import eventually
 
@@ -55,11 +60,52 @@ def test_what_was_written_through_a_mapping_is_found(live: System) -> None:
     wait_state(live, MESSAGE)
     assert live.states()[-3:] == [MESSAGE, AUDIT, MESSAGE]
     assert audited(live)
+    found = root_of(live)["drift"]
+    assert [found[kind] for kind in ("missing", "extra", "changed")] == [0, 0, 1]
+    assert [(place["path"], place["changed"]) for place in found["places"]] == [("/data/d7", 1)]
+    assert metric(live, "fustor_root_drift_entries_total", kind="changed") == 1
+
+
+def test_what_events_tell_of_is_no_drift_however_often_it_is_audited(live: System) -> None:
+    written = 0
+
+    def write() -> None:
+        nonlocal written
+        while written < 1000:
+            written = number = written + 1
+            directory = live.root / f"d{number % 20}"
+            (directory / f"f{number}").write_bytes(b"x" * number)
+            os.rename(directory / f"f{number}", directory / f"renamed{number % 50}")
+            if number % 10 == 0:
+                (directory / f"made{number}").mkdir()
+                (directory / f"made{number}" / "f").write_bytes(b"y")
+            time.sleep(0.001)  # so that there are more audits than one
+
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    while writer.is_alive():
+        before = live.states(live.agent_port).count(AUDIT)
+        act(live, "audit", port=live.agent_port)
+        eventually(lambda: live.states(live.agent_port).count(AUDIT) > before)  # noqa: B023 - called at once
+    live.wait_equal()
+    assert root_of(live)["drift"] == {"missing": 0, "extra": 0, "changed": 0, "places": []}
+
+
+def root_of(system: System) -> Any:  # JSON
+    return system.get("/v1/views/default/roots")["data"][0]
+
+
+def metric(system: System, name: str, **labels: str) -> float:
+    with closing(http.client.HTTPConnection("127.0.0.1", system.port, timeout=20)) as connection:
+        connection.request("GET", "/metrics", headers={"Authorization": f"Bearer {KEY}"})
+        text = connection.getresponse().read().decode()
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples if sample.name == name]
+    return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
 
 
 def audited(system: System) -> bool:
     """Whether a whole deep audit has ended."""
-    return system.get("/v1/views/default/roots")["data"][0]["audit_at"] is not None
+    return root_of(system)["audit_at"] is not None
 
 
 def test_a_round_reads_everything_and_goes_round_again(system: System) -> None:

@@ -439,6 +439,7 @@ async def test_roots(served: Served) -> None:
         "agents": ["nas-1", "nas-2"],
         "leader": "nas-1",
         "paths": [{"agent": "nas-1", "boot": "boot-1", "path": "/srv/d\ufffd", "path_b64": base64.b64encode(b"/srv/d\xff").decode()}],
+        "drift": {"missing": 0, "extra": 0, "changed": 0, "places": []},
     }
     assert ISO.fullmatch(data["snapshot_at"])
     ghost = (await served.ask("/v1/views/research/roots"))["data"][1]

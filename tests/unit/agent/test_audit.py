@@ -114,6 +114,22 @@ def test_what_is_ordered_is_due_at_once_also_where_nothing_is_scheduled() -> Non
     assert made.next(2.0, scheduled=False) is None
 
 
+def test_what_is_ordered_twice_is_done_twice_only_if_it_had_begun() -> None:
+    made = plan(every=0.0)
+    made.order(b"a", shallow=False)
+    made.order(b"a", shallow=False)
+    order = made.next(0.0, scheduled=False)
+    assert isinstance(order, Order)
+    order.begun = True
+    made.order(b"a", shallow=False)
+    made.carried_out(order, 1.0)
+    again = made.next(1.0, scheduled=False)
+    assert isinstance(again, Order)
+    assert not again.begun
+    made.carried_out(again, 2.0)
+    assert made.next(2.0, scheduled=False) is None
+
+
 def test_a_follower_has_no_audits_of_its_own() -> None:
     made = plan(shallow=600.0)
     assert made.next(9 * HOUR, scheduled=False) is None

@@ -47,6 +47,20 @@ def test_evidence_is_sent_at_once_when_nothing_is_in_flight() -> None:
     assert (batch.sequence, batch.via, batch.evidence, batch.clean_to) == (1, Via.LIVE, [Gone(b"a", at)], 99)
 
 
+def test_changes_without_end_do_not_keep_a_walk_for_ever() -> None:
+    bench = Bench(window=100)
+    bench.read_walk(b"d", 3)
+    vias = []
+    for number in range(20):
+        bench.read_mark(b"f%d" % number)
+        batch = bench.next()
+        assert isinstance(batch, Batch)
+        vias.append(batch.via)
+        bench.outgoing.acknowledge(batch.sequence)
+    assert vias[:4] == [Via.LIVE] * 4
+    assert vias.count(Via.SNAPSHOT) == 1
+
+
 def test_small_evidence_waits_while_something_is_in_flight_and_then_goes_together() -> None:
     bench = Bench()
     bench.read_mark(b"a")
