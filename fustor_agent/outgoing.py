@@ -98,7 +98,8 @@ class Outgoing:
         self._flying.append((self.sequence, works))
         self._looks += self._outbox.answered()
         looks, self._looks = self._looks, []
-        return Batch(self.sequence, via, self._stamper.low(), clean_to(), looks, pending(), evidence, writing())
+        folded = self._outbox.folded_below()
+        return Batch(self.sequence, via, self._stamper.low(), clean_to(), looks, pending(), evidence, writing(), folded)
 
     def _next_queue(self) -> deque[_Ready]:
         if self._walked and (not self._urgent or self._overtaken >= MOST_OVERTAKING):
@@ -108,7 +109,8 @@ class Outgoing:
     def idle(self, clean_to: int, pending: list[bytes], writing: Writing) -> Batch:
         """A batch without evidence, that brings `low` and `clean_to` forward."""
         looks = self._outbox.answered()
-        return Batch(self.sequence, Via.LIVE, self._stamper.low(), clean_to, looks, pending, [], writing)
+        folded = self._outbox.folded_below()
+        return Batch(self.sequence, Via.LIVE, self._stamper.low(), clean_to, looks, pending, [], writing, folded)
 
     def _collect(self, queue: deque[_Ready]) -> tuple[list[Evidence], list[Work]]:
         evidence: list[Evidence] = []

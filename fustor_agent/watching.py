@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from fustor_agent.doubts import Doubts
+from fustor_agent.folding import Folded
 from fustor_agent.outbox import Outbox
 from fustor_agent.sources import Source, Watchable
 from fustor_agent.writing import WritingNews
@@ -31,7 +32,7 @@ class Watching:
         self._outbox = outbox
         self._conditions = conditions
         self._woken = woken
-        self._overflowed = False
+        self._dropped = Folded()
         self._watched = False
         self._retried = boottime()
         self._kinds: set[str] = set()
@@ -82,7 +83,7 @@ class Watching:
         self._outbox.mark(noticed.paths, since)
         self.writing.note(noticed.writing, since)
         if noticed.overflowed:
-            self._overflowed = True
+            self._dropped.add({b"": since})
             self._conditions.add(OVERFLOWED, _DROPPED, _LARGER_QUEUE)
             log.warning("%s; %s", _DROPPED, _LARGER_QUEUE, extra={"path": self._source.place})
         if noticed.trees:
@@ -118,7 +119,7 @@ class Watching:
 
     def pending(self) -> list[bytes]:
         """Below which paths something is known to be missing."""
-        if self._overflowed and self._outbox.oldest() is None:
-            self._overflowed = False
+        pending = self._dropped.below(self._outbox.oldest())
+        if not pending:
             self._conditions.clear(OVERFLOWED)
-        return [b""] if self._overflowed else []
+        return pending

@@ -215,7 +215,8 @@ class Batch(Frame, frozen=True, array_like=True, tag=2):
     `low`: no older evidence will follow in this session. `clean_to`: the event queue was drained after this time, and everything marked
     before it has been sent; 0 while nothing is watched. `looks`: numbers of the looks that are answered by this batch or earlier ones.
     `pending`: paths below which something marked before `clean_to` could not be read yet. `writing`: what has changed since the batch
-    before of what is known of files: they are being written, are not any more (False), or nobody knows (None).
+    before of what is known of files: they are being written, are not any more (False), or nobody knows (None). `folded`: directories below
+    which there were more changes than the agent keeps apart, and which it has not listed again yet.
     """
 
     sequence: Natural
@@ -226,6 +227,7 @@ class Batch(Frame, frozen=True, array_like=True, tag=2):
     pending: list[bytes]
     evidence: list[Evidence]
     writing: list[tuple[bytes, bool | None]] = []
+    folded: list[bytes] = []
 
 
 class Mark(Frame, frozen=True, array_like=True, tag=3):

@@ -170,6 +170,7 @@ class Root:
         pending = [Pending(path, Reason.REFUSED, since) for path, (_, since) in leading.refused.items()]
         pending += [Pending(path, Reason.UNREAD, leading.clean_to) for path in leading.pending]
         pending += [Pending(doubt.path, Reason.CONTRADICTED, doubt.since) for doubt in self.contradictions.standing]
+        pending += [Pending(path, Reason.FOLDED, leading.clean_to) for path in leading.folded]
         progress = None
         if leading.snapshot_began is not None:
             progress = Progress(leading.snapshot_began, self._progress(leading.agent, self.name))

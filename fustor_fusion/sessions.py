@@ -32,6 +32,7 @@ class LiveSession:
     watching_since: int | None = None
     clock_error: int = 0
     pending: tuple[bytes, ...] = ()
+    folded: tuple[bytes, ...] = ()
     refused: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     """Paths of which evidence could not be used, with the number of the look that reads them again, and the stamp up to which they were
     known."""

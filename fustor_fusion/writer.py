@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from fustor_core.errors import StoreDamaged, StoreError, StoreUnavailable
 from fustor_core.supervision import Stillness, activity
+from fustor_fusion.purging import Purging
 from fustor_fusion.stores import Contribution, Outcome, RootStore
 
 log = logging.getLogger(__name__)
@@ -19,7 +20,8 @@ T = TypeVar("T")
 
 MOST_AT_ONCE = 64
 RETRY_FIRST, RETRY_MOST = 0.1, 5.0
-PURGE_AT_ONCE = 5_000
+PURGE_AFTER = 0.02
+"""Seconds without a job after which a slice of tidying up is done."""
 
 _Future = asyncio.Future[Any]
 _Job = tuple[_Future, Sequence[Contribution] | Callable[[], Any]]
@@ -43,6 +45,7 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._closing = threading.Event()
+        self._purging = Purging()
         self._asking = 0
         """How often the store has been asked for something; odd while it has not come back."""
         self._stillness = Stillness()
@@ -84,7 +87,7 @@ class Writer:
         more_to_purge = True
         while True:
             try:
-                job = self._jobs.get(timeout=0.05 if more_to_purge else None)
+                job = self._jobs.get(timeout=PURGE_AFTER if more_to_purge else None)
             except Empty:
                 more_to_purge = self._purge()
                 continue
@@ -92,7 +95,7 @@ class Writer:
             if group is None:
                 return
             self._do(group)
-            more_to_purge = True
+            more_to_purge = not self._purging.is_due(time.monotonic()) or self._purge()
 
     def _gather(self, job: _Job | None) -> list[_Job] | None:
         """Whatever else waits already, up to a measure; None at the end."""
@@ -163,15 +166,19 @@ class Writer:
             self._tell(_succeed, future, result)
 
     def _purge(self) -> bool:
-        """Tidy up a little while nobody waits."""
+        """Tidy up a little; whether there is more."""
+        began = time.monotonic()
         try:
             with self._asked():
-                return self._store.purge(PURGE_AT_ONCE)
+                more = self._store.purge(self._purging.limit)
         except (StoreUnavailable, StoreDamaged) as error:
             self._note_damage(error)
             log.warning("removed entries could not be purged: %s", error)
-            time.sleep(RETRY_FIRST)
+            self._closing.wait(RETRY_FIRST)
             return False
+        if more:
+            self._purging.took(time.monotonic() - began, time.monotonic())
+        return more
 
     def _note_damage(self, error: Exception) -> None:
         if isinstance(error, StoreDamaged):

@@ -133,7 +133,7 @@ class SessionReceiver:
     def _check_header(self, frame: Batch) -> None:
         self._root.check_time(self.session, frame.low, "`low`")
         self._root.check_time(self.session, frame.clean_to, "`clean_to`")
-        for path in (*frame.pending, *(path for path, _ in frame.writing)):
+        for path in (*frame.pending, *frame.folded, *(path for path, _ in frame.writing)):
             check_path(path)
 
     def _idle(self, frame: Batch) -> Contribution | None:
@@ -268,6 +268,7 @@ class SessionReceiver:
             if isinstance(frame, Batch):
                 session.low, session.clean_to, session.pending = frame.low, frame.clean_to, tuple(frame.pending)
                 session.writing.tell(frame.writing)
+                session.folded = tuple(frame.folded)
                 for look in frame.looks:
                     if (answered := self._asked.pop(look, None)) and not answered.done():
                         answered.set_result(None)

@@ -29,8 +29,9 @@ WRITER_CACHE_KIB = 32 * 1024
 READER_CACHE_KIB = 4 * 1024
 IDLE_READERS = 4
 CHECKPOINT_PAGES = 4000
-DROP_AT_ONCE = 5000
-"""Tombstones that one commit drops at most: after a million removals the rest is left to the purge."""
+DROP_AT_LEAST = 1000
+"""Tombstones and floors that a commit may drop at most, or twice as many as it has pieces of evidence: so it drops more than it can leave
+behind, and takes no longer for what others left. The rest is left to the purge."""
 _PURGED = "SELECT name, child, nlink, mount, inode FROM entries WHERE dir = ? ORDER BY name LIMIT ?"
 
 _PASSING = frozenset(
@@ -120,7 +121,7 @@ class SqliteStore:
             mark = self._ledger.record.drop_mark
             self._tree.write(mark)
             if mark > dropped_to:
-                self._drop(mark, DROP_AT_ONCE)
+                self._drop(mark, max(DROP_AT_LEAST, 2 * sum(len(one.evidence) for one in contributions)))
             self._write_ledger()
         return outcomes
 
@@ -208,11 +209,17 @@ class SqliteStore:
             self._connection.executemany(f"INSERT INTO drift ({DRIFT}) VALUES (?, ?, ?, ?, ?)", from_drifts(ledger.drifts))
 
     def _drop(self, mark: int, limit: int) -> int:
-        """Drop floors and up to `limit` tombstones that no evidence can reach any more; how many tombstones."""
-        self._connection.execute("UPDATE dirs SET floor = NULL WHERE floor <= ?", (mark,))
-        return self._connection.execute(
-            "DELETE FROM tombstones WHERE (dir, name) IN (SELECT dir, name FROM tombstones WHERE at <= ? LIMIT ?)", (mark, limit)
+        """Drop up to `limit` floors and tombstones that no evidence can reach any more; how many."""
+        floors = self._connection.execute(
+            "UPDATE dirs SET floor = NULL WHERE id IN (SELECT id FROM dirs WHERE floor <= ? LIMIT ?)", (mark, limit)
         ).rowcount
+        return (
+            floors
+            + self._connection.execute(
+                "DELETE FROM tombstones WHERE (dir, name) IN (SELECT dir, name FROM tombstones WHERE at <= ? LIMIT ?)",
+                (mark, limit - floors),
+            ).rowcount
+        )
 
     def _purge_directory(self, number: int, limit: int) -> int:
         """Remove up to `limit` rows of a detached directory, which hands on its own directories; how many, and at least one."""

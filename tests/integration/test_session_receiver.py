@@ -15,7 +15,7 @@ from fustor_fusion.query import Trust
 from fustor_fusion.receivers.session import SessionReceiver
 from fustor_fusion.root import Root, RootOptions
 from fustor_fusion.stores.memory import MemoryStore
-from fustor_fusion.trust import Reason
+from fustor_fusion.trust import Reason, Trustworthiness, assess
 
 HELLO = Hello("nas", "boot", b"/srv", "run", "p", "root", Identity("ext4", "1", 2), [], "", 0, 0.0, False)
 FILE = Entry(0o100644, 1, 512, 0, 0, 1, 7, 0, 0, 0, 0)
@@ -49,6 +49,23 @@ async def test_a_low_or_a_clean_to_from_the_future_is_refused(root: Root, receiv
 async def test_a_pending_path_that_no_root_can_have_is_refused(receiver: SessionReceiver) -> None:
     with pytest.raises(MalformedInput):
         await receiver.take(Batch(0, Via.LIVE, 0, 0, [], [b"../../etc"], []))
+
+
+async def test_what_the_agent_folded_is_said_until_it_has_listed_it_again(root: Root, receiver: SessionReceiver) -> None:
+    await list_everything(root, receiver)
+    assert told(root, b"").complete
+    now = root.clock.now()
+    await receiver.take(Batch(3, Via.LIVE, now, now, [], [], [], folded=[b"d"]))
+    async with committing(receiver):
+        assert isinstance(await receiver.outgoing.get(), Ack)
+    for path, complete in ((b"", False), (b"d/below", False), (b"e", True)):
+        trust = told(root, path)
+        assert trust.complete == complete
+        assert [each.message for each in trust.conditions] == (
+            [] if complete else ["there were more changes than could be kept apart at 1 path (/d), which the agent lists again"]
+        )
+    with pytest.raises(MalformedInput):
+        await receiver.take(Batch(4, Via.LIVE, now, now, [], [], [], folded=[b"/etc"]))
 
 
 async def test_the_present_is_taken(root: Root, receiver: SessionReceiver) -> None:
@@ -168,6 +185,12 @@ def stamp(root: Root, receiver: SessionReceiver) -> int:
 def trust_of(root: Root) -> Trust:
     with root.store.reading() as reading:
         return reading.trust(b"")
+
+
+def told(root: Root, path: bytes) -> Trustworthiness:
+    """How far an answer about `path` is to be trusted."""
+    with root.store.reading() as reading:
+        return assess(path, reading.trust(b""), reading.record(), root.live(), root.clock.to_wall)
 
 
 @asynccontextmanager
