@@ -3,31 +3,41 @@
 import os
 import select
 import time
-from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from fustor_agent.sources import Look
 from fustor_agent.sources.fs import FsSource
 from fustor_agent.sources.fs.reading import entry_of
 from fustor_core.clock import Stamper, boottime
-from fustor_core.evidence import Entry
+from fustor_core.evidence import Entry, Evidence
 from tests.integration.sources.view import View
 
 DEADLINE = 30.0
 
 
+class Told(Protocol):
+    """What evidence is told to."""
+
+    def apply(self, evidence: Evidence) -> None: ...
+
+    def entries(self) -> dict[bytes, Entry | None]: ...
+
+
 class Mirror:
     """Follows one source into a view."""
 
-    def __init__(self, source: FsSource, descriptor: int, readers: ThreadPoolExecutor) -> None:
+    def __init__(self, source: FsSource, descriptor: int, readers: Executor, view: Told, stamps: Stamper) -> None:
         self.source = source
-        self.view = View()
-        self.stamps = Stamper(boottime, 1, 0)
-        self.paths: set[bytes] = set()
-        self.trees: set[bytes] = {b""}
+        self.view = view
+        self.stamps = stamps
+        # In the order of marking, so that the same changes are read in the same order again.
+        self.paths: dict[bytes, None] = {}
+        self.trees: dict[bytes, None] = {b"": None}
         self.overflows = 0
         self.descriptor = descriptor
         self._readers = readers
@@ -36,22 +46,21 @@ class Mirror:
     def step(self) -> bool:
         """Notice, hand out work, take in what is done. False if there was nothing to do at all."""
         noticed = self.source.notice()
-        self.paths.update(noticed.paths)
-        self.trees.update(noticed.trees)
+        self.paths.update(dict.fromkeys(noticed.paths))
+        self.trees.update(dict.fromkeys(noticed.trees))
         self.overflows += noticed.overflowed
         while self.trees:
-            self._start(True, partial(self.source.list, self.trees.pop(), self.stamps))
+            self._start(True, partial(self.source.list, self.trees.popitem()[0], self.stamps))
         while self.paths:
-            some = [self.paths.pop() for _ in range(min(len(self.paths), 64))]
+            some = [self.paths.popitem()[0] for _ in range(min(len(self.paths), 64))]
             self._start(False, partial(self.source.check, some, self.stamps))
         if not self._reading:
             return bool(noticed.paths or noticed.trees)
         done, _ = wait(self._reading, timeout=DEADLINE, return_when=FIRST_COMPLETED)
         assert done, "a reading hangs"
-        for future in done:
+        for future in [each for each in self._reading if each in done]:
             recursive, look = self._reading.pop(future), future.result()
-            self.trees.update(look.directories if recursive else look.strangers)
-            self.trees.update(look.strangers)
+            self.trees.update(dict.fromkeys([*look.strangers, *(look.directories if recursive else ())]))
             for evidence in look.evidence:
                 self.view.apply(evidence)
                 self.stamps.drop(evidence.at)
@@ -66,12 +75,16 @@ class Mirror:
         while self.step() or select.select([self.descriptor], [], [], 0)[0]:
             assert time.monotonic() < deadline, "it does not come to rest"
 
+    def differences(self, root: Path, but: frozenset[bytes] = frozenset()) -> dict[bytes, tuple[Entry | None, Entry | None]]:
+        """Where disk and view (in this order) differ in any field."""
+        disk, seen = walk(root, but), self.view.entries()
+        return {path: (disk.get(path), seen.get(path)) for path in disk.keys() | seen.keys() if disk.get(path) != seen.get(path)}
+
     def assert_exact(self, root: Path, *, but: frozenset[bytes] = frozenset()) -> None:
         """The view is what is on the disk, in every field, and every directory is watched at its place and nowhere else."""
-        disk, seen = walk(root, but), self.view.entries()
-        wrong = {path: (disk.get(path), seen.get(path)) for path in disk.keys() | seen.keys() if disk.get(path) != seen.get(path)}
+        wrong = self.differences(root, but)
         assert not wrong, f"{len(wrong)} differ, the first (disk, view): {next(iter(sorted(wrong.items())))}"
-        self.assert_watched(root, [path for path, entry in disk.items() if entry.is_directory and entry.mount >= 0])
+        self.assert_watched(root, [path for path, entry in walk(root, but).items() if entry.is_directory and entry.mount >= 0])
         assert self.stamps.low() > boottime() - int(DEADLINE * 1e9), "a stamp has been forgotten"
 
     def assert_watched(self, root: Path, directories: list[bytes]) -> None:
@@ -94,27 +107,37 @@ def inode_of(root: Path, path: bytes) -> int:
 
 
 @contextmanager
-def mirrored(source: FsSource, threads: int = 3) -> Iterator[Mirror]:
+def mirrored(
+    source: FsSource,
+    view: Told | None = None,
+    stamps: Stamper | None = None,
+    readers: Callable[[], Executor] = lambda: ThreadPoolExecutor(3),
+) -> Iterator[Mirror]:
     """A mirror of the source that has followed it from the beginning."""
     with ExitStack() as stack:
         stack.enter_context(source.open())
         descriptor = stack.enter_context(source.watch())
-        mirror = Mirror(source, descriptor, stack.enter_context(ThreadPoolExecutor(threads)))
+        mirror = Mirror(source, descriptor, stack.enter_context(readers()), view or View(), stamps or Stamper(boottime, 1, 0))
         mirror.rest()
         yield mirror
 
 
 def walk(root: Path, but: frozenset[bytes] = frozenset()) -> dict[bytes, Entry]:
-    """What is on the disk, read without the source: `but` are paths that are left out, with all below."""
+    """What is on the disk, read without the source: `but` are paths that are left out, with all below, and so is what lies in a directory
+    that may not be read whole."""
     top = os.fsencode(root)
     found = {b"": entry_of(os.lstat(top))}
     stack = [b""]
     while stack:
         above = stack.pop()
-        for name in os.listdir(os.path.join(top, above)):
-            path = os.path.join(above, name)
+        try:
+            names = os.listdir(os.path.join(top, above))
+            below = {os.path.join(above, name): entry_of(os.lstat(os.path.join(top, above, name))) for name in names}
+        except PermissionError:
+            continue
+        for path, entry in below.items():
             if path not in but:
-                entry = found[path] = entry_of(os.lstat(os.path.join(top, path)))
+                found[path] = entry
                 if entry.is_directory:
                     stack.append(path)
     return found

@@ -9,6 +9,7 @@ import pytest
 from fustor_agent.sources.fs import FsSource
 from tests.integration.sources import storm
 from tests.integration.sources.mirror import mirrored
+from tests.integration.sources.view import View
 
 WRITERS = 3
 OPERATIONS = 1000
@@ -20,7 +21,8 @@ def test_three_writers_and_three_readers_end_with_the_same_tree(tmp_path: Path, 
     root.mkdir()
     outside.mkdir()
     # Half of the seeds without openat2, so that the walk component by component goes through the same.
-    with mirrored(FsSource(root, openat2=bool(seed % 2), part_entries=5)) as mirror:
+    view = View()
+    with mirrored(FsSource(root, openat2=bool(seed % 2), part_entries=5), view) as mirror:
         command = [sys.executable, storm.__file__, str(root), str(outside)]
         writers = [subprocess.Popen([*command, f"{seed}-{number}", str(OPERATIONS)]) for number in range(WRITERS)]
         while any(writer.poll() is None for writer in writers):
@@ -29,4 +31,4 @@ def test_three_writers_and_three_readers_end_with_the_same_tree(tmp_path: Path, 
         mirror.rest()
         mirror.assert_exact(root)
         assert mirror.overflows == 0
-        assert not mirror.view.unreadable.keys() & mirror.view.entries().keys()
+        assert not view.unreadable.keys() & view.entries().keys()
