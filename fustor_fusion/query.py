@@ -66,8 +66,10 @@ class Trust:
 
     `fresh`: every directory there was listed since the watching that the store was told of began. `unreadable` directories could not be
     read. `listed_at`: when the directory itself was last listed (for anything else: its parent); None if never.
+    `oldest`: when the one was, of all directories there, that was listed longest ago; None if that is not known.
     """
 
     fresh: bool
     unreadable: int
     listed_at: int | None
+    oldest: int | None = None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from fustor_core.clock import ViewClock, wall
 from fustor_core.errors import NobodyLooks, Refused
-from fustor_core.wire import Condition, Hello, Role, Welcome
+from fustor_core.wire import Condition, Hello, Role, Via, Welcome
 from fustor_fusion.api.ports import RootFacts, SourcePath
 from fustor_fusion.contradictions import Contradictions
 from fustor_fusion.identities import Identities
@@ -51,6 +51,7 @@ class Root:
         self._relooking = Relooking(store)
         self.contradictions = Contradictions()
         self._paths: dict[str, SourcePath] = {}
+        self._began: dict[tuple[str, Via], int] = {}
         self._progress = progress
 
     async def close(self) -> None:
@@ -136,6 +137,13 @@ class Root:
             if one.begins is not None and one.watching_since is not None:
                 self._watched_by, self._watching_since = one.agent, one.watching_since
         return outcomes
+
+    def reads_everything(self, agent: str, phase: Via, at: int, *, ends: bool) -> int:
+        """A snapshot or an audit of everything by an agent begins or ends at `at`; when it began, 0 if that is not known."""
+        if ends:
+            return self._began.pop((agent, phase), 0)
+        self._began[agent, phase] = at
+        return at
 
     def check_stamp(self, session: LiveSession, at: int) -> None:
         """Refuse evidence from beyond the clock, or with the stamp of another slot."""

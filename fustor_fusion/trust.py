@@ -11,8 +11,11 @@ from fustor_core.paths import is_below, show
 from fustor_core.times import format_wall
 from fustor_core.wire import Condition
 from fustor_fusion.query import Trust
-from fustor_fusion.stores import RootRecord
+from fustor_fusion.stores import Reading, RootRecord
 from fustor_fusion.writing import Writing
+
+MOST_LOOKED_THROUGH = 5_000
+"""So many entries are looked through for the oldest listing below a path, so that it takes milliseconds."""
 
 
 class Reason(StrEnum):
@@ -111,7 +114,7 @@ def assess(path: bytes, trust: Trust, record: RootRecord, live: LiveRoot, to_wal
     pending = [each for each in live.pending if is_below(each.path, path) or is_below(path, each.path)]
     # Of what another leader listed, and another process watched, nothing is known since.
     trust = replace(trust, fresh=trust.fresh and live.follows)
-    as_of = min((vouched(trust.fresh, record, live), *(each.since for each in pending)))
+    as_of = min((vouched(trust.fresh, record, live, trust.oldest or 0), *(each.since for each in pending)))
     complete = trust.fresh and live.alive and not trust.unreadable and not pending
     conditions = [*_absence(trust, record, live, as_of, to_wall), *_staleness(trust, record, live, to_wall)]
     conditions += _unreadable(trust, record, to_wall)
@@ -132,11 +135,21 @@ def combine(parts: Sequence[tuple[str, Trustworthiness]]) -> Trustworthiness:
     )
 
 
-def vouched(fresh: bool, record: RootRecord, live: LiveRoot) -> int:
-    """The stamp before which every change is in the store, pending paths aside; 0 if there is none."""
+def trust_in(reading: Reading, path: bytes, live: LiveRoot) -> Trust:
+    """What the store itself vouches for; where only listings vouch for the root, also how old they are, unless there is too much to look
+    through."""
+    trust = reading.trust(path)
+    if not live.remote_writers or not trust.fresh:
+        return trust
+    return replace(trust, oldest=reading.oldest_listing(path, MOST_LOOKED_THROUGH))
+
+
+def vouched(fresh: bool, record: RootRecord, live: LiveRoot, oldest: int = 0) -> int:
+    """The stamp before which every change is in the store, pending paths aside; 0 if there is none. `oldest`: the listing that was longest
+    ago, if that is known."""
     if live.remote_writers:
         # No event tells what another host writes, so only a listing vouches. Of a fresh tree the oldest is not older than the watching.
-        return record.watching_since if fresh else 0
+        return max(record.as_of, record.watching_since, oldest) if fresh else record.as_of
     return max(record.as_of, live.clean_to) if fresh else record.as_of
 
 

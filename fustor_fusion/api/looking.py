@@ -17,7 +17,7 @@ from fustor_fusion.api.application import Route
 from fustor_fusion.api.ports import Pipes
 from fustor_fusion.api.verifying import Lookable, Verification
 from fustor_fusion.authorization import READ_VIEW
-from fustor_fusion.trust import LiveRoot, Trustworthiness, assess, combine
+from fustor_fusion.trust import LiveRoot, Trustworthiness, assess, combine, trust_in
 from fustor_fusion.verify import Tally, statement, upper_bound
 from fustor_fusion.views import InRoot, View, Views
 
@@ -162,6 +162,6 @@ def _trust(places: Sequence[tuple[Lookable, InRoot, LiveRoot, int]]) -> list[tup
     parts = []
     for root, place, live, epoch in places:
         with root.store.reading() as reading:
-            trust = assess(place.path, reading.trust(place.path), reading.record(), live, epoch.__add__)
+            trust = assess(place.path, trust_in(reading, place.path, live), reading.record(), live, epoch.__add__)
             parts.append((place.mount.root, trust))
     return parts

@@ -14,7 +14,7 @@ from fustor_fusion.api.application import Route
 from fustor_fusion.api.ports import Pipes, RootAccess, Roots
 from fustor_fusion.authorization import METRICS
 from fustor_fusion.stores import RootStore
-from fustor_fusion.trust import LiveRoot, assess
+from fustor_fusion.trust import LiveRoot, assess, trust_in
 
 
 class Metered(Pipes, Protocol):
@@ -43,7 +43,7 @@ def routes(pipes: Metered, roots: Roots) -> list[Route]:
 def _figures(name: str, access: RootAccess, live: LiveRoot) -> metrics.RootFigures:
     store: RootStore = access.store
     with store.reading() as reading:
-        trust = reading.trust(b"")
+        trust = trust_in(reading, b"", live)
         found = assess(b"", trust, reading.record(), live, access.to_wall)
         drift = reading.drifts().total
     kinds = {"missing": drift.missing, "extra": drift.extra, "changed": drift.changed}

@@ -13,7 +13,7 @@ from fustor_fusion.api.ports import RootFacts
 from fustor_fusion.api.shapes import Shaper, wall
 from fustor_fusion.settling import Settling
 from fustor_fusion.stores import Reading, RootStore
-from fustor_fusion.trust import UNKNOWN_ROOT, LiveRoot, Trustworthiness, assess, combine
+from fustor_fusion.trust import UNKNOWN_ROOT, LiveRoot, Trustworthiness, assess, combine, trust_in
 from fustor_fusion.views import Mount, Place, View
 
 
@@ -55,7 +55,8 @@ class OpenRoot:
         """How far to trust what the reading says of `path`."""
         if self.moment is None or self.reading is None:
             return UNKNOWN_ROOT
-        return assess(path, self.reading.trust(path), self.reading.record(), self.moment.live, self.moment.epoch.__add__)
+        live = self.moment.live
+        return assess(path, trust_in(self.reading, path, live), self.reading.record(), live, self.moment.epoch.__add__)
 
 
 class OpenScope:

@@ -121,7 +121,7 @@ class SessionReceiver:
             for one in frame.evidence:
                 check_evidence(one)
                 self._root.check_stamp(session, one.at)
-            contribution = replace(blank, via=frame.via, evidence=self._believed(frame.evidence), clean_to=frame.clean_to)
+            contribution = replace(blank, via=frame.via, evidence=self._believed(frame.evidence), clean_to=self._noticed(frame))
         self._last = frame.sequence
         return replace(contribution, watching_since=session.watching_since, errors=self._root.table.clock_errors())
 
@@ -129,6 +129,10 @@ class SessionReceiver:
         """What the session has said, each listing whole. What a follower may not read, the leader may: it says nothing of what is there."""
         whole = self._parts.whole(evidence)
         return whole if self.session.leads else [one for one in whole if not isinstance(one, Unreadable)]
+
+    def _noticed(self, frame: Batch) -> int:
+        """How far the root is vouched for by what the agent noticed: where other hosts write too, not at all."""
+        return 0 if self.session.hello.remote_writers else frame.clean_to
 
     def _check_header(self, frame: Batch) -> None:
         self._root.check_time(self.session, frame.low, "`low`")
@@ -138,11 +142,11 @@ class SessionReceiver:
 
     def _idle(self, frame: Batch) -> Contribution | None:
         """A batch that only brings `clean_to` forward is worth a commit now and then, so that a restart knows about how fresh it is."""
-        session = self.session
-        if not self._last or frame.clean_to < self._kept_clean_to + KEEP_CLEAN_TO_EVERY:
+        session, clean_to = self.session, self._noticed(frame)
+        if not self._last or clean_to < self._kept_clean_to + KEEP_CLEAN_TO_EVERY:
             return None
-        self._kept_clean_to = frame.clean_to
-        blank = Contribution(session.agent, session.hello.run, session.id, frame.sequence, Via.LIVE, clean_to=frame.clean_to)
+        self._kept_clean_to = clean_to
+        blank = Contribution(session.agent, session.hello.run, session.id, frame.sequence, Via.LIVE, clean_to=clean_to)
         return replace(blank, watching_since=session.watching_since)
 
     def _marked(self, mark: Mark, blank: Contribution) -> Contribution:
@@ -153,7 +157,11 @@ class SessionReceiver:
         # An audit of a leader that vouches already vouches for nothing new.
         if session.leads and not mark.ends and (mark.phase is Via.SNAPSHOT or session.watching_since is None):
             session.watching_since = mark.at
-        return replace(blank, via=mark.phase, ends=mark.phase) if mark.ends else replace(blank, via=mark.phase, begins=mark.phase)
+        began = self._root.reads_everything(session.agent, mark.phase, mark.at, ends=mark.ends)
+        if not mark.ends:
+            return replace(blank, via=mark.phase, begins=mark.phase)
+        # No listing is older than that: it is all that vouches for a root that other hosts write to.
+        return replace(blank, via=mark.phase, ends=mark.phase, clean_to=began if session.hello.remote_writers else 0)
 
     def ask(self, paths: Sequence[bytes], directories: Sequence[bytes], recursive: bool) -> asyncio.Future[None]:
         """Have the agent read these again. Done when all that it found is committed; SessionLost if the session ends before."""
@@ -267,7 +275,9 @@ class SessionReceiver:
             session.sequence = frame.sequence
             if isinstance(frame, Batch):
                 session.low, session.clean_to, session.pending = frame.low, frame.clean_to, tuple(frame.pending)
-                session.writing.tell(frame.writing)
+                # That nobody on this host writes says nothing where others write too.
+                alone = not session.hello.remote_writers
+                session.writing.tell([(path, writing if alone else writing or None) for path, writing in frame.writing])
                 session.folded = tuple(frame.folded)
                 for look in frame.looks:
                     if (answered := self._asked.pop(look, None)) and not answered.done():

@@ -131,6 +131,10 @@ class Reading(Protocol):
 
     def trust(self, path: bytes) -> Trust: ...
 
+    def oldest_listing(self, path: bytes, most: int) -> int | None:
+        """When the directory was listed that, of those at and below `path` (or what is above, if it is none), was listed longest ago. None
+        where one never was, or there are more than `most` entries to look through."""
+
     def links(self, limit: int) -> list[Noted]:
         """At most `limit` inodes of which the other names are to be looked at, as they were noted."""
 

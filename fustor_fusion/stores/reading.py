@@ -109,6 +109,23 @@ class TreeReading(ABC):
         # What is no directory, or is not there, is known from the listing of the deepest directory on the way to it.
         return Trust(epoch > 0 and directory.watched_in(epoch), int(directory.unreadable is not None), listed_at)
 
+    def oldest_listing(self, path: bytes, most: int) -> int | None:
+        way = self.way(path)
+        directory = self.directory(way.directory)
+        if way.missing:
+            return None if directory.listed_at == NEVER else directory.listed_at
+        if directory.files + directory.directories + directory.others > most:
+            return None
+        oldest, waiting = directory.listed_at, [directory]
+        while waiting:
+            directory = waiting.pop()
+            if not directory.followed:
+                continue
+            oldest = min(oldest, directory.listed_at)
+            below = self.range(directory.id, None, most)
+            waiting.extend(self.directory(child.directory) for _, child in below if child.directory)
+        return None if oldest == NEVER else oldest
+
     def way(self, path: bytes) -> Way:
         """Follow a path as far as it leads."""
         directory, parent, names = ROOT_ID, ABOVE_ROOT, components(path)

@@ -385,6 +385,22 @@ def test_what_was_listed_for_another_watching_is_fresh_no_more(store: RootStore,
     assert fresh(store, b"")
 
 
+def test_the_oldest_listing_at_and_below_a_path(agent: Agent) -> None:
+    agent.says(Listing(b"", 10, {b"a": DIRECTORY, b"f": FILE}), Listing(b"a", 30, {b"b": DIRECTORY, b"g": FILE}), Listing(b"a/b", 20, {}))
+
+    def oldest(path: bytes, most: int = 100) -> int | None:
+        with agent.store.reading() as reading:
+            return reading.oldest_listing(path, most)
+
+    assert [oldest(path) for path in (b"", b"a", b"a/b", b"f", b"a/g", b"a/none")] == [10, 20, 20, 10, 30, 30]
+    assert (oldest(b"a", 4), oldest(b"a", 2)) == (20, None)
+    agent.says(Same(b"", 40, listing_digest({b"a": DIRECTORY, b"f": FILE})))
+    assert oldest(b"") == 20
+    agent.says(Seen(b"a/new", 50, DIRECTORY))
+    assert oldest(b"") is None
+    assert oldest(b"a/b") == 20
+
+
 def test_a_listing_of_an_agent_that_does_not_lead_makes_nothing_fresh(store: RootStore) -> None:
     leader, follower = Agent(store, "nas1"), Agent(store, "nas2", None)
     leader.says(begins=Via.SNAPSHOT)

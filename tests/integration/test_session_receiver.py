@@ -170,6 +170,30 @@ async def test_where_agents_contradict_each_other_the_leader_is_asked_once(root:
         assert reading.find(b"f") is not None
 
 
+async def test_where_others_write_too_only_listings_vouch(root: Root) -> None:
+    session, _, _ = await root.open_session(structs.replace(HELLO, remote_writers=True), "test")
+    receiver = SessionReceiver(root, session)
+    await list_everything(root, receiver)
+    began, noticed = stamp(root, receiver), stamp(root, receiver) + 1024
+    frames: list[Batch | Mark] = [
+        Mark(3, Via.AUDIT, False, began),
+        Batch(4, Via.AUDIT, 0, noticed, [], [], [Same(b"", noticed, listing_digest({b"f": FILE}))], [(b"f", False), (b"g", True)]),
+        Mark(5, Via.AUDIT, True, noticed + 1024),
+    ]
+    async with committing(receiver):
+        for frame in frames:
+            assert vouched(root) < began
+            await receiver.take(frame)
+            assert await receiver.outgoing.get() == Ack(frame.sequence)
+    assert vouched(root) == began
+    assert session.writing.now().files == {b"g": True}
+
+
+def vouched(root: Root) -> int:
+    with root.store.reading() as reading:
+        return reading.record().as_of
+
+
 async def list_everything(root: Root, receiver: SessionReceiver) -> None:
     await receiver.take(Mark(1, Via.SNAPSHOT, False, stamp(root, receiver)))
     await receiver.take(Batch(2, Via.SNAPSHOT, 0, 0, [], [], [Listing(b"", stamp(root, receiver), {b"f": FILE})]))

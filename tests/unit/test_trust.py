@@ -16,6 +16,7 @@ NEVER = Trust(fresh=False, unreadable=0, listed_at=None)
 RECORD = RootRecord("clock", 1000, 0, watching_since=400, watched_by="nas-1", snapshot_at=450, audit_at=0, as_of=600, writes=7)
 NEW = replace(RECORD, watching_since=0, watched_by="", snapshot_at=0, as_of=0, writes=0)
 LIVE = LiveRoot(leader="nas-1", alive=True, clean_to=900)
+REMOTE = replace(LIVE, remote_writers=True)
 AWAY = LiveRoot(leader="nas-1", alive=False, clean_to=0, away_since=EPOCH + 800)
 
 
@@ -55,8 +56,10 @@ def pending(path: bytes, since: int = 700, reason: Reason = Reason.ASKED) -> Liv
         ("something elsewhere is pending", FRESH, RECORD, pending(b"dirx"), 900, True, []),
         ("pending since nobody knows when", FRESH, RECORD, pending(b"dir", since=0), None, False, ["pending"]),
         ("pending since after what is vouched for", FRESH, RECORD, pending(b"dir", since=950), 900, False, ["pending"]),
-        ("remote writers: only listings vouch", FRESH, RECORD, replace(LIVE, remote_writers=True), 400, True, []),
-        ("remote writers, not fresh", NOT_FRESH, RECORD, replace(LIVE, remote_writers=True), None, False, ["stale"]),
+        ("remote writers: only listings vouch", FRESH, replace(RECORD, as_of=0), REMOTE, 400, True, []),
+        ("remote writers: everything was listed once more", FRESH, RECORD, REMOTE, 600, True, []),
+        ("remote writers: this was listed later than the rest", replace(FRESH, oldest=700), RECORD, REMOTE, 700, True, []),
+        ("remote writers, not fresh: only what the store vouches for", NOT_FRESH, RECORD, REMOTE, 600, False, ["stale"]),
     ],
 )
 def test_trust(what: str, trust: Trust, record: RootRecord, live: LiveRoot, as_of: int | None, complete: bool, types: list[str]) -> None:
