@@ -29,7 +29,7 @@ from fustor_core.process import data_directory, stop_requested, tune
 from fustor_core.state import StateMachine
 from fustor_core.state_keeping import kept_machine, state_store
 from fustor_core.steering import Steering
-from fustor_core.supervision import LoopWatch, kept
+from fustor_core.supervision import Kept, LoopWatch
 from fustor_core.wire import HelloAgent
 
 log = logging.getLogger(__name__)
@@ -95,27 +95,26 @@ async def _run_pipes(pipes: dict[str, AgentPipe], link: ControlLink, stop: async
 
     for pipe in pipes.values():
         pipe.on_failure = look_at_failures
-    async with asyncio.TaskGroup() as group:
-        linking = group.create_task(kept(link.run, link.died), name="control")
-        running = [group.create_task(_keep(pipe), name=pipe.id) for pipe in pipes.values()]
+    async with Kept(link.run, link.died), AsyncExitStack() as stack:
+        keeping = [await stack.enter_async_context(_kept(pipe)) for pipe in pipes.values()]
         with LoopWatch(lambda: _stalled(pipes.values())).watching():
             await stop.wait()
         for pipe in pipes.values():
             pipe.end("the agent stops")
-        await asyncio.wait(running)
+        for each in keeping:
+            await each.over()
         try:
             async with asyncio.timeout(LAST_WORDS):
                 await link.tell_last()
         except TimeoutError:
             log.debug("fusion could not be told of the last transitions")
-        linking.cancel()
     failures = [pipe.failure for pipe in pipes.values() if isinstance(pipe.failure, ConfigurationError)]
     if len(failures) == len(pipes):
         raise failures[0]
 
 
-async def _keep(pipe: AgentPipe) -> None:
-    await kept(pipe.run, pipe.died, lambda: not pipe.ending)
+def _kept(pipe: AgentPipe) -> Kept:
+    return Kept(pipe.run, pipe.died, lambda: not pipe.ending)
 
 
 def _stalled(pipes: Iterable[AgentPipe]) -> None:

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, Self, TypeVar
 
 from fustor_core.errors import ConfigurationError, FustorError, Refused, RootGone
 
@@ -82,20 +82,52 @@ async def _end(tasks: Iterable[asyncio.Task[Any]]) -> None:
             task.exception()
 
 
-async def kept(
-    make: Callable[[], Coroutine[Any, Any, None]], died: Callable[[BaseException], None], wanted: Callable[[], bool] = lambda: True
-) -> None:
-    """Run what `make` makes, and run it again whenever it ends while it is wanted; `died` hears what it ended with, if anything."""
-    while wanted():
-        task = asyncio.create_task(make(), name=make.__qualname__)
-        try:
-            await asyncio.wait([task])
-        finally:
-            if not task.done():
-                await _end([task])
-        if wanted():
-            died(_ending(task))
-            await asyncio.sleep(TICK)
+class Kept:
+    """Runs what `make` makes while a block lasts, and runs it again whenever it ends while it is wanted; `died` hears what it ended with.
+
+    Callbacks of the loop see to that and no task, so there is none that could be killed unseen.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], Coroutine[Any, Any, None]],
+        died: Callable[[BaseException], None],
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._make = make
+        self._died = died
+        self._wanted = wanted
+        self._task: asyncio.Task[None] | None = None
+        self._leaving = False
+        self._over = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        self._begin()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._leaving = True
+        if self._task is not None and not self._task.done():
+            await _end([self._task])
+
+    async def over(self) -> None:
+        """Wait until it has ended and is not wanted any more."""
+        await self._over.wait()
+
+    def _begin(self) -> None:
+        if self._leaving or not self._wanted():
+            self._over.set()
+            return
+        self._task = asyncio.create_task(self._make(), name=self._make.__qualname__)
+        self._task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        error = _ending(task)
+        if self._leaving or not self._wanted():
+            self._over.set()
+            return
+        task.get_loop().call_later(TICK, self._begin)
+        self._died(error)
 
 
 class Stillness:

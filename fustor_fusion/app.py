@@ -14,7 +14,7 @@ from fustor_core.http.hosts import Hosts
 from fustor_core.http.serving import listening
 from fustor_core.process import data_directory, stop_requested, tune
 from fustor_core.state_keeping import kept_machine, state_store
-from fustor_core.supervision import LoopWatch, kept
+from fustor_core.supervision import Kept, LoopWatch
 from fustor_core.wire import PULSE, Condition
 from fustor_fusion.api import events, looking, metrics, steering
 from fustor_fusion.api.application import PRINCIPAL, Parts, Route, build
@@ -91,7 +91,7 @@ async def start(stack: AsyncExitStack, settings: FusionSettings, pipe: FusionPip
         return joined((root.name, one) for root in roots.all() for one in root.live().conditions)
 
     for work in (lambda: _keep_order(roots, receiver), lambda: pipe.supervise(problems)):
-        stack.callback(asyncio.create_task(kept(work, pipe.task_died)).cancel)
+        await stack.enter_async_context(Kept(work, pipe.task_died))
     application = build(
         Parts(roots, views, board, _Sessions(roots), lambda: (True, ""), quiet=int(settings.settled.quiet * 1e9)),
         authorizer=authorizer,

@@ -7,7 +7,7 @@ import socket
 import struct
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -190,7 +190,9 @@ class _End:
     def end(self) -> None:
         """Nothing more comes from the other side."""
         if not self.writer.is_closing() and self.writer.can_write_eof():
-            self.writer.write_eof()
+            # The end that this is for may have been reset already.
+            with suppress(OSError):
+                self.writer.write_eof()
 
 
 class _Broken(Exception):

@@ -10,6 +10,7 @@ from fustor_core.clock import wall
 from fustor_core.errors import Refused, SessionLost, StoreUnavailable
 from fustor_core.evidence import Evidence, Listing, Same, Unreadable, check_evidence
 from fustor_core.paths import check_path
+from fustor_core.supervision import all_running
 from fustor_core.wire import Ack, Batch, FusionSession, Look, Mark, NewRole, Ping, Pong, Stalled, Via
 from fustor_fusion.contradictions import Question
 from fustor_fusion.root import Root
@@ -183,10 +184,7 @@ class SessionReceiver:
 
     async def commit(self) -> None:
         """Commit what waits, again and again, and put what is to be sent for it into `outgoing`."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._commit())
-            group.create_task(self._relook())
-            group.create_task(self._resolve())
+        await all_running(self._commit(), self._relook(), self._resolve())
 
     async def _relook(self) -> None:
         """Have other names of hard links looked at that changed. A walk comes by all names, so it is waited for."""

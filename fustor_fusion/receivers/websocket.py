@@ -11,6 +11,7 @@ import msgspec
 from aiohttp import web
 
 from fustor_core.errors import MalformedInput, Refused
+from fustor_core.supervision import while_running
 from fustor_core.wire import (
     Batch,
     Bye,
@@ -118,15 +119,15 @@ class Receiver:
         self._give_up(root, rival, "another process has come by the same id, and this one did not answer")
 
     async def _serve(self, peer: Peer, receiver: SessionReceiver) -> None:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(receiver.commit()), group.create_task(self._send(peer, receiver))]
-            while not isinstance(frame := await peer.receive(agent_session), Bye):
-                if not isinstance(frame, Batch | Mark | Ping):
-                    raise MalformedInput(f"{type(frame).__name__} in the middle of a session")
-                if answer := await receiver.take(frame):
-                    await peer.send(answer)
-            for task in tasks:
-                task.cancel()
+        # Not a TaskGroup: where one of these was killed it would wait on, and the agent for its acknowledgements.
+        await while_running(self._take(peer, receiver), receiver.commit(), self._send(peer, receiver))
+
+    async def _take(self, peer: Peer, receiver: SessionReceiver) -> None:
+        while not isinstance(frame := await peer.receive(agent_session), Bye):
+            if not isinstance(frame, Batch | Mark | Ping):
+                raise MalformedInput(f"{type(frame).__name__} in the middle of a session")
+            if answer := await receiver.take(frame):
+                await peer.send(answer)
 
     async def _send(self, peer: Peer, receiver: SessionReceiver) -> None:
         while True:

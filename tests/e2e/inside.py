@@ -24,7 +24,7 @@ from fustor_agent.sources.fs import FsSource
 from fustor_core.errors import StoreUnavailable
 from fustor_core.state import HealthState, StateMachine, StateStore
 from fustor_core.steering import Steering
-from fustor_core.supervision import kept
+from fustor_core.supervision import Kept
 from fustor_fusion.app import start
 from fustor_fusion.pipe import FusionPipe
 from fustor_fusion.settings import FusionSettings
@@ -86,6 +86,7 @@ class Pipe:
         self.root = directory / name
         self.root.mkdir(exist_ok=True)
         (self.root / "f").write_bytes(b"x")
+        self.goes_on = threading.Event()
         self.source = FaultySource(self.root, exclude=(), own=[], cross_mounts=False, staleness=0.0)
         retry = Retry(0.05, 0.2, attempts)
         options = PipeOptions("here", "boot", f"run-{time.monotonic_ns()}", name, name, 4, 5.0, 60.0, AuditOptions())
@@ -99,6 +100,10 @@ class Pipe:
         self.machine = StateMachine(f"here:{name}", run=options.run, store=states, policy="best_effort")
         intents = Intents(directory / f"{name}.json")
         self.pipe = AgentPipe(name, name, self.machine, intents, make_life, retry)
+
+    def keeping(self) -> Kept:
+        """Runs it, as the agent does."""
+        return Kept(self.pipe.run, self.pipe.died, lambda: not self.pipe.ending)
 
     def shows(self) -> str:
         return str(self.machine.snapshot.pipe_state)
@@ -128,22 +133,23 @@ async def running(
     prepare: Callable[[Pipe], None] = lambda pipe: None,
 ) -> AsyncIterator[list[Pipe]]:
     """Pipes that follow, until the block ends. `prepare` is called with each before it starts."""
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as http:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as http, AsyncExitStack() as stack:
         pipes = [Pipe(directory, url, http, name, attempts, states) for name in names]
         for each in pipes:
             prepare(each)
-        tasks = [asyncio.create_task(kept(each.pipe.run, each.pipe.died, lambda e=each: not e.pipe.ending)) for each in pipes]  # type: ignore[misc]  # mypy knows no default of a lambda
+        keeping = [await stack.enter_async_context(each.keeping()) for each in pipes]
         try:
             for each in pipes:
                 await each.until(MESSAGE)
             yield pipes
         finally:
-            for each in pipes:
-                each.source.fault = each.source.fault_in = each.source.verify_fault = each.source.notice_fault = None
-                each.pipe.end("the test ends")
-            await asyncio.wait(tasks, timeout=10)
-            for each in pipes:
-                each.machine.close()
+            for pipe in pipes:
+                pipe.goes_on.set()
+                pipe.source.fault = each.source.fault_in = each.source.verify_fault = pipe.source.notice_fault = None
+                pipe.pipe.end("the test ends")
+            async with asyncio.timeout(20):
+                for keeper in keeping:
+                    await keeper.over()
 
 
 class FaultyStore(MemoryStore):

@@ -10,7 +10,7 @@ from fustor_core.errors import Refused, SessionLost
 from fustor_core.state import EventType as E
 from fustor_core.state import HealthState, StateMachine
 from fustor_core.steering import Steering
-from fustor_core.supervision import STILL, Died, Stillness, kept, weightiest, while_running
+from fustor_core.supervision import STILL, Died, Kept, Stillness, weightiest, while_running
 
 
 async def for_ever() -> None:
@@ -74,8 +74,40 @@ async def test_what_is_kept_is_started_again() -> None:
         made += 1
         await raising(RuntimeError(str(made)))
 
-    await kept(work, heard.append, lambda: made < 3)
+    async with Kept(work, heard.append, lambda: made < 3) as keeping:
+        await keeping.over()
     assert [str(error) for error in heard] == ["1", "2"]
+
+
+async def test_what_is_kept_ends_with_the_block_and_nobody_hears_of_it() -> None:
+    before, heard = asyncio.all_tasks(), list[BaseException]()
+    async with Kept(for_ever, heard.append):
+        assert len(asyncio.all_tasks() - before) == 1
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == before
+    assert heard == []
+
+
+async def test_what_is_kept_is_started_again_when_it_is_killed_whatever_becomes_of_who_hears_of_it() -> None:
+    started = 0
+    again = asyncio.Event()
+
+    async def work() -> None:
+        nonlocal started
+        started += 1
+        if started == 1:
+            await killed()
+        again.set()
+        await for_ever()
+
+    def hearing(error: BaseException) -> None:
+        assert isinstance(error, Died)
+        raise RuntimeError("who hears of it fails")
+
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+    async with Kept(work, hearing), asyncio.timeout(20):
+        await again.wait()
+    assert started == 2
 
 
 def test_only_what_has_not_moved_for_long_is_still() -> None:
