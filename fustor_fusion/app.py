@@ -16,7 +16,7 @@ from fustor_core.process import data_directory, stop_requested, tune
 from fustor_core.state_keeping import kept_machine, state_store
 from fustor_core.supervision import Kept, LoopWatch
 from fustor_core.wire import PULSE, Condition
-from fustor_fusion.api import events, looking, metrics, steering
+from fustor_fusion.api import events, looking, metrics, openapi, steering
 from fustor_fusion.api.application import PRINCIPAL, Parts, Route, build
 from fustor_fusion.api.ports import SessionView
 from fustor_fusion.authorization import PUSH_ANY, Authorizer, Key, Principal
@@ -104,6 +104,7 @@ async def start(stack: AsyncExitStack, settings: FusionSettings, pipe: FusionPip
             *metrics.routes(board, roots),
             *looking.routes(views, roots, board),
         ],
+        describe=openapi.document,
     )
     port = await stack.enter_async_context(listening(application, settings.listen.host, settings.listen.port))
     # First of all at the end: the server waits for those who still listen.

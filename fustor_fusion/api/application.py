@@ -6,7 +6,7 @@ Handlers run on the event loop and only look at memory; whatever reads a store r
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -59,8 +59,17 @@ class Parts:
     quiet: int = int(DEFAULT_QUIET * 1e9)
 
 
-def build(parts: Parts, *, authorizer: Authorizer, hosts: Hosts, extra: Sequence[Route] = (), threads: int = 4) -> web.Application:
-    """The application. `extra` routes (the WebSockets of agents) pass the same gate; their handlers find `request[PRINCIPAL]`."""
+def build(
+    parts: Parts,
+    *,
+    authorizer: Authorizer,
+    hosts: Hosts,
+    extra: Sequence[Route] = (),
+    describe: Callable[[Sequence[Route]], Mapping[str, object]] | None = None,
+    threads: int = 4,
+) -> web.Application:
+    """The application. `extra` routes (the WebSockets of agents) pass the same gate; their handlers find `request[PRINCIPAL]`. What
+    `describe` makes of all routes is served as /openapi.json."""
     needs: dict[web.AbstractRoute, Needs | None] = {}
     application = web.Application(middlewares=[_gate(needs, authorizer, hosts)])
     pool = ThreadPoolExecutor(threads, thread_name_prefix="query")
@@ -73,9 +82,23 @@ def build(parts: Parts, *, authorizer: Authorizer, hosts: Hosts, extra: Sequence
     application.cleanup_ctx.append(close_pool)
     api = _Api(parts, pool)
     application.on_shutdown.append(api.end)
-    for route in (*api.routes(), *extra):
+    routes = [*api.routes(), *extra]
+    if describe is not None:
+        routes.append(_description(routes, describe))
+    for route in routes:
         needs[application.router.add_route(route.method, route.path, route.handler)] = route.needs
     return application
+
+
+def _description(routes: Sequence[Route], describe: Callable[[Sequence[Route]], Mapping[str, object]]) -> Route:
+    """The route of the description, which has itself too."""
+
+    async def serve(_: web.Request) -> web.Response:
+        return _json(body)
+
+    route = Route("GET", "/openapi.json", serve, NOBODY)
+    body = shapes.encode(describe([*routes, route]))
+    return route
 
 
 def _gate(needs: dict[web.AbstractRoute, Needs | None], authorizer: Authorizer, hosts: Hosts) -> Middleware:

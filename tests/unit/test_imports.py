@@ -35,6 +35,8 @@ PURE = (
     "fustor_agent.walks",
     "fustor_agent.writing",
     "fustor_agent.young",
+    "fustor_fusion.api.openapi",
+    "fustor_fusion.api.operations",
     "fustor_fusion.contradictions",
     "fustor_fusion.merge",
     "fustor_fusion.query",
