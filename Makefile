@@ -5,12 +5,14 @@ PORT ?= 8102
 DATA ?= .fustor
 PYTHON ?= python3
 PYTEST_ARGS ?=
+MINUTES ?= 60
+FAMILIES ?=
 
 BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench docs clean
+.PHONY: help run test soak check format bench docs clean
 
 help: ## Show this text
 	@echo "make TARGET"
@@ -21,6 +23,9 @@ run: $(READY) ## Index WATCH (this directory) and answer on PORT (8102) until Ct
 
 test: $(READY) ## Run the tests, with PYTEST_ARGS
 	$(BIN)/pytest $(PYTEST_ARGS)
+
+soak: $(READY) ## Prove the faults of docs/reliability.md with full counts, for MINUTES (60), all FAMILIES or those named
+	@$(BIN)/python -m tests.soak $(MINUTES) $(FAMILIES)
 
 check: $(READY) ## Check form and types
 	$(BIN)/ruff format --check
@@ -38,7 +43,7 @@ docs: $(READY) ## Write docs/states.md from the tables of the code
 	$(BIN)/python -m docs.generate
 
 clean: ## Remove what was built, the virtual environment too; the index in DATA stays
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .soak build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Its date says for which pyproject.toml the environment was made. It comes last, so one that was interrupted is taken up again.

@@ -1,12 +1,16 @@
 """What has to be true when the writers rest."""
 
-import contextlib
 import os
 import random
+import time
 
 from tests.disk import Thing, on_disk
 from tests.e2e.system import System, difference
 from tests.e2e.test_steering import act
+from tests.polling import eventually
+
+UNTOLD = 3.0
+"""Seconds after which what an event should have told of would have been told."""
 
 
 def check_equal(system: System, linked: set[int], within: float = 15.0) -> None:
@@ -15,17 +19,22 @@ def check_equal(system: System, linked: set[int], within: float = 15.0) -> None:
     One thing no event tells of: a link that is made and gone again, or moved out of the tree, before anybody could look at it. The file
     that it was made of, and that alone, may have other attributes than the view has of it, until an audit comes by.
     """
-    with contextlib.suppress(AssertionError):
-        system.wait_equal(within)
-        return
-    disk, view = on_disk(os.fsencode(system.root)), system.in_view()
-    untold = [path for path, thing in disk.items() if path in view and view[path] != thing and thing.inode in linked]
-    for path in untold:
-        disk.pop(path)
-        view.pop(path)
-    assert disk == view, difference(disk, view)
+    since = time.monotonic()
+    untold: list[bytes] = []
+
+    def rests() -> bool:
+        nonlocal since
+        try:
+            untold[:] = differing(system, linked)
+        except AssertionError:
+            since = time.monotonic()
+            raise
+        return not untold or time.monotonic() - since > UNTOLD
+
+    eventually(rests, within=within, what="view and disk agree")
     assert len(untold) <= max(5, len(linked) // 10)
-    act(system, "audit", leading_pipe(system))
+    if untold:
+        act(system, "audit", leading_pipe(system))
     system.wait_equal(within=60)
 
 
@@ -33,6 +42,17 @@ def leading_pipe(system: System) -> str:
     """The pipe of the agent that lists the root."""
     [leading] = [each["agent"] for each in system.get("/v1/sessions")["data"] if each["role"] == "leader"]
     return f"{leading}:{system.name}"
+
+
+def differing(system: System, linked: set[int]) -> list[bytes]:
+    """The paths of linked files of which the view has other attributes; AssertionError where anything else differs."""
+    disk, view = on_disk(os.fsencode(system.root)), system.in_view()
+    found = [path for path, thing in disk.items() if path in view and view[path] != thing and thing.inode in linked]
+    for path in found:
+        disk.pop(path)
+        view.pop(path)
+    assert disk == view, difference(disk, view)
+    return found
 
 
 def check_at_rest(system: System, linked: set[int], within: float = 30.0) -> None:

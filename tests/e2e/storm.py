@@ -178,8 +178,12 @@ def rage(root: Path, outside: Path, seed: int, *, processes: int = 3, operations
     storms = [start(root, outside, f"{seed}-{number}", operations // processes) for number in range(processes)]
     for storm in storms:
         assert storm.wait(60) == 0
-    logs = outside.parent.glob(f"{outside.name}.links-{seed}-*")
-    return {int(line) for log in logs for line in log.read_text().split()}
+    return linked_inodes(outside)
+
+
+def linked_inodes(outside: Path) -> set[int]:
+    """The inodes that storms with this outside, of those that have ended, gave further names."""
+    return {int(line) for log in outside.parent.glob(f"{outside.name}.links-*") for line in log.read_text().split()}
 
 
 if __name__ == "__main__":

@@ -55,11 +55,14 @@ def ask(method: str, port: int, target: str, headers: Mapping[str, str], patienc
 class Process:
     """One side, as a child process; its log goes to a file."""
 
-    def __init__(self, name: str, command: list[str], log: Path) -> None:
+    def __init__(self, name: str, command: list[str], log: Path, environment: Mapping[str, str] | None = None) -> None:
         self.name = name
         self.log = log
+        variables = {**os.environ, **(environment or {})}
         with log.open("ab") as output:
-            self._process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True)
+            self._process = subprocess.Popen(
+                command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True, env=variables
+            )
 
     @property
     def pid(self) -> int:
@@ -85,6 +88,12 @@ class Process:
     @property
     def alive(self) -> bool:
         return self._process.poll() is None
+
+    @property
+    def memory(self) -> int:
+        """Bytes of memory that it occupies at the moment."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return 1024 * next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
 
     def log_lines(self) -> list[dict[str, Any]]:
         """The lines of its log."""
@@ -117,6 +126,10 @@ class System:
         self.source = {"path": str(self.root), "cross_mounts": cross_mounts}
         self.wrapper = wrapper
         self.fusion_wrapper: Sequence[str] = ()
+        self.module = "fustor_core.cli"
+        """What both sides are run by."""
+        self.environment: dict[str, dict[str, str]] = {}
+        """What is in the environment of each side beside that of the test."""
         self.others: list[OtherAgent] = []
 
     @property
@@ -168,8 +181,8 @@ class System:
         name = name or side
         file = self.directory / f"{name}.yaml"
         file.write_text(yaml.safe_dump(settings))
-        command = [*wrapper, sys.executable, "-m", "fustor_core.cli", side, "run", "--config", str(file)]
-        return Process(name, command, self.directory / f"{name}.log")
+        command = [*wrapper, sys.executable, "-m", self.module, side, "run", "--config", str(file)]
+        return Process(name, command, self.directory / f"{name}.log", self.environment.get(side, {}))
 
     def start(self) -> "System":
         self.start_fusion()

@@ -13,7 +13,7 @@ from tests.e2e import storm
 from tests.e2e.at_rest import check_at_rest
 from tests.e2e.counts import count, seed
 from tests.e2e.small_disk import namespaces_work, small_disk
-from tests.e2e.storm import rage
+from tests.e2e.storm import linked_inodes, rage
 from tests.e2e.system import Problem, System
 from tests.e2e.test_bad_input import fustor
 from tests.e2e.witness import Witness
@@ -71,20 +71,20 @@ def test_power_loss_forgets_commits_that_were_acknowledged(system: System) -> No
     system.start()
     system.wait_complete()
     assert system.agent is not None
-    log, linked = system.agent.log, set[int]()
+    log = system.agent.log
     with Witness(system) as witness:
         for turn in range(POWER_LOSSES):
             raging = storm.start(system.root / "storm", outside(system), f"{number}-{turn}", 150)
             time.sleep(dice.random() * 0.3)  # the moment is what chance decides here
             power = PowerLoss(system)
-            linked |= rage(system.root / "storm", outside(system), number + turn, processes=1, operations=100)
+            rage(system.root / "storm", outside(system), number + turn, processes=1, operations=100)
             assert raging.wait(60) == 0
             (system.root / "committed").write_bytes(b"x" * (turn + 1))
             eventually(lambda: system.query("stat", system.mount(b"committed"))["data"]["size"] == turn + 1)  # noqa: B023 - called at once
             power.happens()
             eventually(lambda: log.read_text().count(FORGOTTEN) == turn + 1, what="the hello shows it")  # noqa: B023 - called at once
             system.wait_complete()
-    check_at_rest(system, linked)
+    check_at_rest(system, linked_inodes(outside(system)))
     witness.check()
 
 

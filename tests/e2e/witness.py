@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from fustor_core.times import parse_instant
@@ -12,12 +13,14 @@ CLOCKS = 30_000_000
 
 
 class Witness:
-    """Makes, rewrites and removes files in a directory of the root, on a thread, while anything may be going on."""
+    """Makes, rewrites and removes files in a directory of the root, on a thread, while anything may be going on. `wall` is the wall clock
+    of fusion."""
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, wall: Callable[[], int] = time.time_ns) -> None:
         self._system = system
+        self._wall = wall
         self._directory = Path(system.root) / "witness"
-        self._directory.mkdir()
+        self._directory.mkdir(exist_ok=True)
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._look)
         self.lies: list[str] = []
@@ -41,7 +44,7 @@ class Witness:
         while not self._ending.wait(0.01):
             number += 1
             expected = self._change(number)
-            finished = time.time_ns()
+            finished = self._wall()
             # Asked at once, and again while the news travel.
             for pause in (0.0, 0.005, 0.05):
                 if not self._ending.wait(pause):
