@@ -21,6 +21,7 @@ from fustor_core.state.projection import CANONICAL
 from fustor_core.state.stores import redis
 from fustor_core.state.tables import HEALTH, INTERRUPTED, LIFECYCLE, ON_CRITICAL, ON_ENTRY, OPERATIONAL, PHASE_EVENTS, SPECIAL_EVENTS
 from fustor_core.state.vocabulary import ALLOWED_OPERATIONAL, LEGAL_TRIPLES, operational_allowed
+from fustor_fusion.session_states import SESSION, SessionEvent
 
 STATES: Final = Path(__file__).with_name("states.md")
 
@@ -72,6 +73,12 @@ _WATCHING: Final = """\
 counted and disturbs nobody. Behind one that hangs a bounded number of steps waits; then the oldest go and are counted, the versions
 show the gap, and `history()` has them. A listener may send events itself; one that answers a hundred in a row is refused.
 """
+_SESSIONS: Final = """\
+## Sessions
+
+A session of an agent with fusion has a small machine of its own, which `/v1/sessions` shows as `state`; fusion's own pipe does not change
+with it. What has no row is refused (`out-of-phase`), and the agent opens a new session.
+"""
 
 
 def states() -> str:
@@ -94,6 +101,7 @@ def states() -> str:
         _KEEPING,
         _redis(),
         _WATCHING,
+        *_sessions(),
     )
     return "\n".join(parts)
 
@@ -102,6 +110,14 @@ def _layer(name: str, layer: Layer, rows: list[Row]) -> Iterator[str]:
     yield f"## {name}: {_promise(layer)[0].lower()}{_promise(layer)[1:]}\n"
     yield _table(("from", "event", "to"), rows)
     lines = [f"    {source} --> {to}: {event}" for source, event, to in rows]
+    yield "\n".join(("```mermaid", "stateDiagram-v2", *lines, "```\n"))
+
+
+def _sessions() -> Iterator[str]:
+    rows = [(str(source), str(event), str(to)) for (source, event), to in SESSION.items()]
+    yield f"{_SESSIONS}\n{_table(('from', 'event', 'to'), rows)}"
+    # An end is possible everywhere: drawn, it would hide the rest.
+    lines = [f"    {source} --> {to}: {event}" for source, event, to in rows if event != SessionEvent.END]
     yield "\n".join(("```mermaid", "stateDiagram-v2", *lines, "```\n"))
 
 

@@ -148,7 +148,7 @@ class _Sessions:
                 f"{session.agent}:{session.hello.pipe}",
                 root.name,
                 session.role.value,
-                "snapshot" if session.snapshot_began is not None else "live",
+                session.state.value,
                 session.since,
                 session.heard,
                 session.sequence,

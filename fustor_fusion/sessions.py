@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from fustor_core.errors import Refused
 from fustor_core.wire import SILENT_PULSES, Hello, Role
+from fustor_fusion.session_states import SessionEvent, SessionState, next_state
 from fustor_fusion.stores import AgentRecord
 from fustor_fusion.writing import WritingTable
 
@@ -20,6 +21,7 @@ class LiveSession:
     since: int
     heard: int
     remote: str
+    state: SessionState = SessionState.MEASURING
     frames: int = 0
     """How many frames were heard. Where this stands still for long nobody is there, whatever the connection says."""
     awaited: bool = True
@@ -58,6 +60,10 @@ class LiveSession:
     @property
     def leads(self) -> bool:
         return self.role is Role.LEADER
+
+    def step(self, event: SessionEvent) -> None:
+        """Take a step of the table of states. Raises Refused where there is none."""
+        self.state = next_state(self.state, event)
 
     @property
     def lost(self) -> bool:
@@ -150,7 +156,10 @@ class Table:
 
     def remove(self, session: LiveSession, now: int) -> None:
         """The session has ended."""
-        if self._sessions.pop(session.id, None) and session.leads:
+        if self._sessions.pop(session.id, None) is None:
+            return
+        session.step(SessionEvent.END)
+        if session.leads:
             self.leader_lost_at = now
 
     def promote(self, now: int) -> LiveSession | None:

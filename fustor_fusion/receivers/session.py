@@ -14,6 +14,7 @@ from fustor_core.supervision import all_running
 from fustor_core.wire import Ack, Batch, FusionSession, Look, Mark, NewRole, Ping, Pong, Stalled, Via
 from fustor_fusion.contradictions import Question
 from fustor_fusion.root import Root
+from fustor_fusion.session_states import SessionEvent, marked
 from fustor_fusion.sessions import LiveSession
 from fustor_fusion.stores import Contribution, Outcome
 
@@ -110,6 +111,7 @@ class SessionReceiver:
     def _checked(self, frame: Batch | Mark) -> Contribution | None:
         if isinstance(frame, Batch):
             self._check_header(frame)
+            self.session.step(SessionEvent.BATCH)
             if not frame.evidence and frame.sequence == self._last:
                 return self._idle(frame)
         if frame.sequence != self._last + 1:
@@ -153,6 +155,7 @@ class SessionReceiver:
     def _marked(self, mark: Mark, blank: Contribution) -> Contribution:
         session = self.session
         self._root.check_stamp(session, mark.at)
+        session.step(marked(mark.phase, ends=mark.ends))
         if mark.phase is Via.SNAPSHOT:
             session.snapshot_began = None if mark.ends else wall()
         # An audit of a leader that vouches already vouches for nothing new.

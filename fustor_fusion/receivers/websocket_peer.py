@@ -26,11 +26,14 @@ REMEDIES = {
     "agent-perhaps-twice": "nothing: the agent tries again; if it lasts, see what ails the disk of fusion",
     "excludes-differ": "correct `exclude` in the configuration of one of them",
     "too-many-agents": "give agents ids that last, and run `fustor fusion rebuild` for the root",
+    "out-of-phase": "nothing: the agent opens a new session",
     "out-of-sequence": "nothing: the agent opens a new session",
     "from-the-future": "nothing: the agent measures its clock again",
     IDENTITY_CHANGED: "bring the right root back; if this one is meant: `fustor pipe confirm`, with the id of the pipe",
 }
-_AGAIN = frozenset(("agent-perhaps-twice", "out-of-sequence", "from-the-future", "superseded", "parts", "failed", IDENTITY_CHANGED))
+_AGAIN = frozenset(
+    ("agent-perhaps-twice", "out-of-phase", "out-of-sequence", "from-the-future", "superseded", "parts", "failed", IDENTITY_CHANGED)
+)
 MOST_READ = 4 * LARGEST_FRAME
 """A frame that is too large, but not absurdly so, is read to its end: a peer that is still sending would not hear why it is refused."""
 CLOSE_WITHIN = 2.0

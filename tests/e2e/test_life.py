@@ -32,6 +32,8 @@ def test_the_history_is_the_same_wherever_it_is_asked(system: System) -> None:
     system.wait_complete()
     eventually(lambda: system.states() == FIRST)
     assert system.states(port=system.agent_port) == FIRST
+    [session] = system.get("/v1/sessions")["data"]
+    assert (session["pipe"], session["state"]) == (system.pipe, "live")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
