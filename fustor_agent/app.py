@@ -136,7 +136,7 @@ def _pipe(
         parallel=settings.load.parallel,
         drain_timeout=settings.drain.timeout,
         critical_after=reconnect.critical_after,
-        audit=AuditOptions(settings.audit.every),
+        audit=AuditOptions(settings.audit.every, settings.audit.shallow),
     )
 
     def make_life(steering: Steering, number: int, held: bool) -> Life:

@@ -40,7 +40,7 @@ class AuditShare:
 
     def listed(self, work: Lists, directories: int) -> None:
         """So many directories have been listed for this work."""
-        if work.priority.audits:
+        if work.priority.audits and not work.glance:
             self.directories += directories
         if work.priority is Priority.ROUND:
             self._round_left -= directories

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 from functools import partial
 from math import inf
 
@@ -10,6 +11,7 @@ from fustor_agent.audit import AuditOptions, AuditPlan, Order, Slice
 from fustor_agent.outbox import Outbox, Priority
 from fustor_agent.patience import Patience
 from fustor_agent.session import SessionRun
+from fustor_agent.sources import Remembering, Source
 from fustor_core.paths import ROOT
 from fustor_core.steering import Steering
 
@@ -19,8 +21,10 @@ log = logging.getLogger(__name__)
 class Auditing:
     """Carries out what is due, a slice at a time. What a lost session leaves undone waits in the outbox, and goes on in the next one."""
 
-    def __init__(self, options: AuditOptions, outbox: Outbox, steering: Steering) -> None:
-        self._plan = AuditPlan(options)
+    def __init__(self, options: AuditOptions, source: Source, outbox: Outbox, steering: Steering) -> None:
+        # Where nobody remembers how directories looked, a shallow audit could only be a deep one, and that has a time of its own.
+        self._remembers = isinstance(source, Remembering)
+        self._plan = AuditPlan(options if self._remembers else replace(options, shallow=0.0))
         self._outbox = outbox
         self._steering = steering
 
@@ -68,7 +72,7 @@ class Auditing:
             log.info("audit: %s", "what has moved" if order.shallow else f"/{order.path.decode(errors='replace')}", extra=self._extra)
             if order.whole:
                 run.mark_audit(ends=False)
-            self._outbox.walk(Priority.AUDIT, [order.path])
+            self._outbox.walk(Priority.AUDIT, [order.path], glance=order.shallow and self._remembers)
         await run.audit()
         if order.whole:
             await self._end(run)

@@ -7,6 +7,8 @@ from contextlib import AsyncExitStack, ExitStack
 from functools import partial
 from typing import Final
 
+from msgspec.structs import replace
+
 from fustor_agent import phases
 from fustor_agent.auditing import Auditing
 from fustor_agent.greeting import PipeOptions, hello_of
@@ -65,7 +67,7 @@ class Life:
         self._held = held
         self._outbox = Outbox()
         self._watching = Watching(source, self._outbox, steering.conditions, self._woken)
-        self._auditing = Auditing(options.audit, self._outbox, steering)
+        self._auditing = Auditing(options.audit, source, self._outbox, steering)
         self._readers = Readers(f"read-{options.name}")
         self._root = PipeRoot(options.name, options.root, source, self._readers, known_roots)
         self._standstill = Standstill(self._readers, steering.conditions)
@@ -226,6 +228,9 @@ class Life:
     async def _serve(self, identity: Identity) -> None:
         async with AsyncExitStack() as stack:
             hello = hello_of(self._options, self._number, self._source, identity, self._root.known, self._session_id, self._acknowledged)
+            if not self._watching.watches:
+                # What nobody watches is as of its listings, whoever writes there.
+                hello = replace(hello, remote_writers=True)
 
             async def open_session() -> Session:
                 return await stack.enter_async_context(self._sender.session(hello))

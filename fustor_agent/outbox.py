@@ -60,13 +60,14 @@ class Checks:
 @dataclass(frozen=True, slots=True)
 class Lists:
     """Directories to list, with all below if `recursive`. `since` is the time (ns) of the mark that they stem from, 0 where they hold
-    nothing back."""
+    nothing back. With `glance` they are only looked at, and those that have moved are to be listed then."""
 
     directories: tuple[bytes, ...]
     recursive: bool
     priority: Priority
     since: int = 0
     look: int = 0
+    glance: bool = False
 
 
 Work = Checks | Lists
@@ -137,9 +138,10 @@ class Outbox:
             self._push(Lists(wanted, recursive, priority, since, look))
         self._settle_look(look)
 
-    def walk(self, priority: Priority, directories: Iterable[bytes], *, recursive: bool = True) -> None:
-        """List these, as part of a snapshot or an audit."""
-        self._push(Lists(tuple(directories), recursive, priority))
+    def walk(self, priority: Priority, directories: Iterable[bytes], *, recursive: bool = True, glance: bool = False) -> None:
+        """List these, or `glance` at them, as part of a snapshot or an audit."""
+        if wanted := tuple(directories):
+            self._push(Lists(wanted, recursive, priority, glance=glance))
 
     def push_rest(self, work: Lists, directories: Iterable[bytes]) -> None:
         """Doing `work` was not finished, or found more below: these are still to be listed, for the same reason and in the same way."""

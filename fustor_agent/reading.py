@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from fustor_agent.doubts import DOES_NOT_ANSWER
 from fustor_agent.outbox import Checks, Lists
 from fustor_agent.same import digested
-from fustor_agent.sources import Look, Source, Stamps
+from fustor_agent.sources import Look, Remembering, Source, Stamps
 from fustor_core.evidence import Listing, Unreadable
 from fustor_core.paths import split
 
@@ -45,7 +45,8 @@ class ReadingStamps:
 
 @dataclass(slots=True)
 class Reading:
-    """What doing one piece of work brought. `listed` are the directories that were read, `left` those that still are to be.
+    """What doing one piece of work brought. `listed` are the directories that were read, `left` those that still are to be,
+    `moved` those that are to be listed because they have moved since they were last.
 
     `place` is the directory that is being read at the moment, None where it is one of several, or the root as a whole (`verifying`).
     """
@@ -54,6 +55,7 @@ class Reading:
     look: Look = field(default_factory=lambda: Look([]))
     listed: list[bytes] = field(default_factory=list)
     left: list[bytes] = field(default_factory=list)
+    moved: list[bytes] = field(default_factory=list)
     wall: float = 0.0
     cpu: float = 0.0
     place: bytes | None = None
@@ -92,6 +94,24 @@ def _by_directory(paths: Iterable[bytes]) -> dict[bytes, list[bytes]]:
 def directory_of(path: bytes) -> bytes:
     """The directory in which a path is looked at; the root is looked at by itself."""
     return split(path)[0] if path else path
+
+
+def read_glances(source: Remembering, work: Lists, reading: Reading, hangs: Callable[[bytes], bool]) -> Reading:
+    """Look at directories alone, going down, until a reading's measure is full. One that `hangs` is not touched. Runs on a reader
+    thread."""
+    wall, cpu = time.monotonic(), time.thread_time()
+    reading.left.extend(work.directories)
+    while reading.left and time.monotonic() - wall < SECONDS_AT_ONCE:
+        directory = reading.place = reading.left.pop()
+        reading.listed.append(directory)
+        if hangs(directory):
+            continue
+        glance = source.glance(directory)
+        reading.moved.extend(glance.moved)
+        reading.left.extend(glance.below)
+    reading.verify(source)
+    reading.wall, reading.cpu = time.monotonic() - wall, time.thread_time() - cpu
+    return reading
 
 
 def read_lists(source: Source, work: Lists, reading: Reading, hangs: Callable[[bytes], bool]) -> Reading:

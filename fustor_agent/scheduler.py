@@ -12,8 +12,8 @@ from fustor_agent.doubts import DOES_NOT_ANSWER
 from fustor_agent.outbox import Checks, Lists, Outbox, Priority, Work
 from fustor_agent.outgoing import Outgoing
 from fustor_agent.readers import DoesNotAnswer, Readers
-from fustor_agent.reading import Reading, ReadingStamps, directory_of, read_checks, read_lists
-from fustor_agent.sources import Source, Watchable
+from fustor_agent.reading import Reading, ReadingStamps, directory_of, read_checks, read_glances, read_lists
+from fustor_agent.sources import Remembering, Source, Watchable
 from fustor_agent.watching import Watching
 from fustor_core.clock import Stamper, boottime, wall
 from fustor_core.evidence import Gone, Listing, Same, Seen, Unreadable
@@ -134,7 +134,10 @@ class Scheduler:
             case Lists():
                 # Only its own lane touches what hung before.
                 hangs = self._doubts.hangs if work.priority is not Priority.DOUBTFUL else lambda _: False
-                read_lists(self._source, work, reading, hangs)
+                if work.glance and isinstance(self._source, Remembering):
+                    read_glances(self._source, work, reading, hangs)
+                else:
+                    read_lists(self._source, work, reading, hangs)
 
     def _hand_over(self, work: Work, reading: Reading) -> None:
         redo: Work = work
@@ -148,7 +151,11 @@ class Scheduler:
             # What is below one that can be read again is no longer in doubt.
             rest = replace(work, priority=Priority.ASKED) if work.priority is Priority.DOUBTFUL else work
             self._outbox.push_rest(rest, reading.left)
-        if reading.look.strangers:
+            self._outbox.walk(Priority.AUDIT, reading.moved, recursive=False)
+        if reading.look.strangers and work.priority.audits:
+            # No event told of them, so they are the audit's, like all that it finds.
+            self._outbox.walk(Priority.AUDIT, reading.look.strangers)
+        elif reading.look.strangers:
             self._outbox.ask(reading.look.strangers, recursive=True, since=since or boottime())
         self._note_doubts(work, reading)
         self._watching.young.note(reading.look.evidence, wall(), boottime())

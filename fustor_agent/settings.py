@@ -67,9 +67,11 @@ class Load(Section):
 
 
 class Audit(Section):
-    """How often a pipe looks for what no event told it: everything is read once in `every`, little by little; 0 for never."""
+    """How often a pipe looks for what no event told it: everything is read once in `every`, little by little, and directories alone are
+    looked at, all of them, every `shallow`; 0 for never."""
 
     every: Duration = 86400.0
+    shallow: Duration = 600.0
 
 
 class Reconnect(Section):

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from fustor_agent.doubts import Doubts
 from fustor_agent.folding import Folded
 from fustor_agent.outbox import Outbox
-from fustor_agent.sources import Source, Watchable
+from fustor_agent.sources import CannotWatch, Source, Watchable
 from fustor_agent.writing import WritingNews
 from fustor_agent.young import Young
 from fustor_core.clock import boottime
@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 OVERFLOWED = "events-overflowed"
 UNREADABLE = "unreadable"
+NOT_WATCHED = "not-watched"
 _DROPPED = "the kernel dropped change events because its queue was full; the whole root is being listed again"
 _LARGER_QUEUE = "if this comes often: sysctl fs.inotify.max_queued_events=131072"
 UNWATCHED_EVERY = 30_000_000_000
@@ -46,7 +47,12 @@ class Watching:
     def begin(self, stack: ExitStack) -> None:
         """Watch until `stack` is closed; a source that cannot watch is left alone."""
         if isinstance(self._source, Watchable):
-            descriptor = stack.enter_context(self._source.watch())
+            try:
+                descriptor = stack.enter_context(self._source.watch())
+            except CannotWatch as error:
+                self._conditions.add(NOT_WATCHED, str(error), error.remedy)
+                return
+            self._conditions.clear(NOT_WATCHED)
             loop = asyncio.get_running_loop()
             loop.add_reader(descriptor, self._readable, loop, descriptor)
             stack.callback(loop.remove_reader, descriptor)

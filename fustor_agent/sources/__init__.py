@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+from fustor_core.errors import FustorError
 from fustor_core.evidence import Evidence
 from fustor_core.wire import Condition, Identity
 
@@ -28,6 +29,14 @@ class Look:
     evidence: list[Evidence]
     directories: list[bytes] = field(default_factory=list)
     strangers: list[bytes] = field(default_factory=list)
+
+
+class CannotWatch(FustorError):
+    """Nothing of the source can be watched; `remedy` says what to do."""
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(message)
+        self.remedy = remedy
 
 
 class Source(Protocol):
@@ -67,6 +76,23 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Glance:
+    """What a look at directories alone brought: those that have `moved` since they were last listed, and those `below` which others are
+    known, to be looked at next."""
+
+    moved: list[bytes] = field(default_factory=list)
+    below: list[bytes] = field(default_factory=list)
+
+
+@runtime_checkable
+class Remembering(Source, Protocol):
+    """A source that remembers how each directory looked when it was last listed."""
+
+    def glance(self, directory: bytes) -> Glance:
+        """Which of the directories in `directory` have moved since, and below which of them others are known. The root is in itself."""
+
+
+@dataclass(frozen=True, slots=True)
 class Noticed:
     """What watching brought. `paths` may have changed; `trees` appeared or were lost sight of, and are to be listed with all below.
     `writing`: files that are being written from here on, are not any more (False), or of which that is not known any more (None)."""
@@ -82,7 +108,8 @@ class Watchable(Protocol):
     """A source that can say what changed, as it changes."""
 
     def watch(self) -> AbstractContextManager[int]:
-        """Begin to watch what is listed from now on; gives the descriptor that becomes readable when there is something to notice."""
+        """Begin to watch what is listed from now on; gives the descriptor that becomes readable when there is something to notice.
+        Raises CannotWatch."""
 
     def notice(self) -> Noticed:
         """Drain the queue of events without waiting."""

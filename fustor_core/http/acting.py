@@ -11,7 +11,7 @@ from fustor_core.paths import check_path
 from fustor_core.wire import Verb
 
 VERBS: Final = (Verb.PAUSE, Verb.RESUME, Verb.STOP, Verb.START, Verb.RESTART, Verb.AUDIT, Verb.SNAPSHOT, Verb.HALT)
-_PARAMETERS: Final = {Verb.START: ("reason", "after_halt"), Verb.AUDIT: ("reason", "path")}
+_PARAMETERS: Final = {Verb.START: ("reason", "after_halt"), Verb.AUDIT: ("reason", "path", "shallow")}
 LONGEST_REASON: Final = 1000
 _NOT_POSSIBLE: Final = "not-possible"
 _STATUS: Final = {"no-such-pipe": 404, _NOT_POSSIBLE: 409, "not-recorded": 503}

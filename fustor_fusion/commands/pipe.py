@@ -98,6 +98,7 @@ _WHY: Final = "Why, for whoever reads the history."
 _NEEDED: Final = click.option("--reason", metavar="TEXT", required=True, help=_WHY)
 _REASON: Final = click.option("--reason", metavar="TEXT", default="", help=_WHY)
 _path = click.option("--path", metavar="PATH", default="", help="Only this path in the root of the pipe, and all below it.")
+_shallow = click.option("--shallow", is_flag=True, help="Only the directories that have moved since they were last listed.")
 _after_halt = click.option("--after-halt", is_flag=True, help="Also if it was halted.")
 
 _steering("pause", "Hold a pipe.", "Hold the pipe ID: it reads nothing, and keeps its session and what it has noticed.")
@@ -111,6 +112,7 @@ _steering(
     "Have the pipe ID read everything, or what is at and below --path, and repair what fusion knows otherwise. Changes are followed "
     "meanwhile, and what fusion knows already is not sent again.",
     _path,
+    _shallow,
 )
 _steering(
     "confirm",

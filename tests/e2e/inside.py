@@ -34,6 +34,8 @@ from tests.e2e.system import KEY, free_port
 
 MESSAGE = "RUNNING | MESSAGE_SYNC"
 RECONNECTING = "RUNNING | RECONNECTING"
+NEVER = AuditOptions()
+"""Audits only when they are ordered."""
 
 
 class FaultySource(FsSource):
@@ -82,6 +84,7 @@ class Pipe:
         name: str,
         attempts: int | None = None,
         states: StateStore | None = None,
+        audit: AuditOptions = NEVER,
     ) -> None:
         self.root = directory / name
         self.root.mkdir(exist_ok=True)
@@ -89,7 +92,7 @@ class Pipe:
         self.goes_on = threading.Event()
         self.source = FaultySource(self.root, exclude=(), own=[], cross_mounts=False, staleness=0.0)
         retry = Retry(0.05, 0.2, attempts)
-        options = PipeOptions("here", "boot", f"run-{time.monotonic_ns()}", name, name, 4, 5.0, 60.0, AuditOptions())
+        options = PipeOptions("here", "boot", f"run-{time.monotonic_ns()}", name, name, 4, 5.0, 60.0, audit)
         sender = WebSocketSender(http, url, KEY)
 
         known_roots = KnownRoots(directory / f"{name}-roots.json")
@@ -131,16 +134,18 @@ async def running(
     attempts: int | None = None,
     states: StateStore | None = None,
     prepare: Callable[[Pipe], None] = lambda pipe: None,
+    audit: AuditOptions = NEVER,
+    state: str = MESSAGE,
 ) -> AsyncIterator[list[Pipe]]:
-    """Pipes that follow, until the block ends. `prepare` is called with each before it starts."""
+    """Pipes that are in `state` (they follow), until the block ends. `prepare` is called with each before it starts."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as http, AsyncExitStack() as stack:
-        pipes = [Pipe(directory, url, http, name, attempts, states) for name in names]
+        pipes = [Pipe(directory, url, http, name, attempts, states, audit) for name in names]
         for each in pipes:
             prepare(each)
         keeping = [await stack.enter_async_context(each.keeping()) for each in pipes]
         try:
             for each in pipes:
-                await each.until(MESSAGE)
+                await each.until(state)
             yield pipes
         finally:
             for pipe in pipes:

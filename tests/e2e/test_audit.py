@@ -29,7 +29,7 @@ def live(system: System) -> System:
         (system.root / f"d{number}").mkdir()
         for name in "abc":
             (system.root / f"d{number}" / name).write_bytes(b"x" * 5000)
-    system.agent_extra = {"audit": {"every": 0}}
+    system.agent_extra = {"audit": {"every": 0, "shallow": 0}}
     system.start()
     system.wait_equal()
     wait_state(system, MESSAGE)
@@ -112,7 +112,7 @@ def test_a_round_reads_everything_and_goes_round_again(system: System) -> None:
     for number in range(6):
         (system.root / f"d{number}").mkdir()
         (system.root / f"d{number}" / "a").write_bytes(b"x" * 5000)
-    system.agent_extra = {"audit": {"every": 2}}
+    system.agent_extra = {"audit": {"every": 2, "shallow": 0}}
     system.start()
     system.wait_equal()
     for name in ("d0", "d5"):

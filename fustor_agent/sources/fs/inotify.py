@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from enum import IntFlag
 from typing import Protocol
 
+from fustor_agent.sources import CannotWatch
 from fustor_agent.sources.fs.kernel import inotify_add, inotify_init, inotify_remove
 from fustor_agent.sources.fs.opening import Held
-from fustor_core.errors import ConfigurationError
 
 
 class Mask(IntFlag):
@@ -80,8 +80,9 @@ class InotifyQueue:
         except OSError as error:
             if error.errno not in (errno.EMFILE, errno.ENFILE):
                 raise
-            raise ConfigurationError(
-                "no more inotify queues are allowed; raise the limit: sysctl fs.inotify.max_user_instances=1024"
+            raise CannotWatch(
+                "nothing can be watched: no more inotify queues are allowed; changes are only seen by audits",
+                "sysctl fs.inotify.max_user_instances=1024, then restart the pipe",
             ) from error
         self._held = Held(self._number)
 
@@ -108,6 +109,25 @@ class InotifyQueue:
 
     def close(self) -> None:
         self._held.release()
+
+
+class NoQueue:
+    """For a source of which nothing can be watched: it refuses every watch."""
+
+    def add(self, directory: int) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    def remove(self, watch: int) -> None:
+        """There is none."""
+
+    def read(self) -> bytes:
+        return b""
+
+    def fileno(self) -> int:
+        return -1
+
+    def close(self) -> None:
+        """Nothing to end."""
 
 
 def parse(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:

@@ -10,10 +10,12 @@ import os
 from collections.abc import Sequence
 
 from fustor_agent.sources.fs.checking import check_names
+from fustor_agent.sources.fs.glancing import looks_to_keep
 from fustor_agent.sources.fs.opening import Obstacle, Opened
 from fustor_agent.sources.fs.reading import Contents, entry_of, in_parts, names_in, read_contents
 from fustor_agent.sources.fs.report import ROOT_REMOVED, Report
 from fustor_agent.sources.fs.watching import Watched
+from fustor_core.clock import wall
 from fustor_core.errors import RootGone
 from fustor_core.evidence import Seen, Unreadable
 from fustor_core.paths import LONGEST_PATH, ROOT, join
@@ -40,18 +42,20 @@ def list_directory(report: Report, path: bytes, part_entries: int) -> None:
 
 
 def _state_path(report: Report, path: bytes, at: int, turn: int, part_entries: int) -> bool:
+    began = wall()
     reached = report.scope.tree.open_to_read(report.root, path)
     if isinstance(reached, Obstacle):
         report.state_obstacle(reached, at, turn)
         return True
     try:
-        return _state_directory(report, reached, path, at, turn, part_entries)
+        return _state_directory(report, reached, path, at, turn, part_entries, began)
     finally:
         os.close(reached[0])
 
 
-def _state_directory(report: Report, opened: Opened, path: bytes, at: int, turn: int, part_entries: int) -> bool:
-    """State what the open directory holds. False if it is not at `path` any more, so that this is to be opened anew."""
+def _state_directory(report: Report, opened: Opened, path: bytes, at: int, turn: int, part_entries: int, began: int) -> bool:
+    """State what the open directory holds. False if it is not at `path` any more, so that this is to be opened anew. `began` is the
+    wall-clock time (ns) before it was opened."""
     (directory, status), taken = opened, report.taken
     if path and report.scope.leaves_out_directory(path, status):
         taken.drop(at)
@@ -79,7 +83,7 @@ def _state_directory(report: Report, opened: Opened, path: bytes, at: int, turn:
             taken.drop(at, *([own_at] if own_at is not None else []))
             return False
         _state_contents(report, path, at, contents, part_entries)
-        _follow_up(report, path, watched, contents, turn)
+        _follow_up(report, path, watched, contents, turn, looks_to_keep(status, began))
     if own_at is not None:
         # What had been heard of the directory itself is from before it was watched, when nobody heard of what happened in it.
         status = os.fstat(directory)
@@ -106,8 +110,8 @@ def _state_contents(report: Report, path: bytes, at: int, contents: Contents, pa
         evidence.append(Unreadable(path, report.taken.take(), _TOO_DEEP))
 
 
-def _follow_up(report: Report, path: bytes, watched: Watched | None, contents: Contents, turn: int) -> None:
-    """Name the directories that are to be listed next."""
+def _follow_up(report: Report, path: bytes, watched: Watched | None, contents: Contents, turn: int, looks: int) -> None:
+    """Name the directories that are to be listed next, and keep what this one looked like."""
     look, watches = report.look, report.watches
     look.directories.extend(join(path, name) for name in contents.keys)
     if watched is Watched.OVERTAKEN:
@@ -115,7 +119,7 @@ def _follow_up(report: Report, path: bytes, watched: Watched | None, contents: C
         look.directories.append(path)
         look.strangers.append(path)
     elif watches is not None:
-        look.strangers.extend(join(path, name) for name in watches.only_these(path, contents.keys, turn))
+        look.strangers.extend(join(path, name) for name in watches.only_these(path, contents.keys, turn, looks))
 
 
 def _state_in_pieces(report: Report, directory: int, path: bytes, at: int, names: Sequence[bytes], error: OSError) -> None:

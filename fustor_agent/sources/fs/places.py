@@ -21,6 +21,7 @@ UNKNOWN = -1
 
 class Place(Struct, gc=False, eq=False):
     """A directory in the tree. `turn` is that of its watch, `alive` the newest at which it, or one below it, is known to have been there.
+    `listed` is what it looked like when it was last listed (`looks_of`), 0 where that is not known.
 
     There is one for each directory of the source, so they are small, and unknown to the garbage collector: the ring of parent and
     children is taken apart when a place goes (`Places.purge`).
@@ -32,6 +33,7 @@ class Place(Struct, gc=False, eq=False):
     key: int
     turn: int
     alive: int
+    listed: int = 0
     children: "dict[bytes, Place] | None" = None
 
 
@@ -96,9 +98,21 @@ class Places:
     def _is_strange(self, place: Place | None, key: int) -> bool:
         return place is None or place.key != key or (place.watch == NO_WATCH and place not in self._refused)
 
-    def compare(self, directory: bytes, keys: Mapping[bytes, int]) -> tuple[list[bytes], list[bytes]]:
-        """`directory` holds exactly the directories in `keys`: the strangers among them, and what else is known there."""
+    def listed_below(self, directory: bytes) -> list[tuple[bytes, int, bool]]:
+        """The directories that are known in `directory`: their names, what each looked like when it was last listed, and whether others are
+        known in it. The root is in itself, by an empty name."""
         place = self._find(directory)
+        found = [(b"", place.listed, False)] if place is self._root else []
+        for name, child in ((place.children if place is not None else None) or {}).items():
+            found.append((name, child.listed, child.children is not None))
+        return found
+
+    def compare(self, directory: bytes, keys: Mapping[bytes, int], listed: int = 0) -> tuple[list[bytes], list[bytes]]:
+        """`directory` looked like `listed`, and holds exactly the directories in `keys`: the strangers among them, and what else is known
+        there."""
+        place = self._find(directory)
+        if place is not None:
+            place.listed = listed
         children = place.children if place is not None else None
         if not children:
             return list(keys), []
@@ -127,7 +141,7 @@ class Places:
         """What is at `path` can not be read: it is a stranger from here on, even if its watch stands."""
         place = self._find(path)
         if place is not None:
-            place.key = UNKNOWN
+            place.key, place.listed = UNKNOWN, 0
 
     def drop(self, path: bytes, turn: int) -> None:
         """There was no directory at `path`. All below it goes along, at once for whoever asks; `purge` then does the work."""

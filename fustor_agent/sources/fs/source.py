@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from fustor_agent.sources import Look, Noticed, Stamps
+from fustor_agent.sources import CannotWatch, Glance, Look, Noticed, Stamps
 from fustor_agent.sources.fs.checking import check_paths
 from fustor_agent.sources.fs.excludes import Excludes
+from fustor_agent.sources.fs.glancing import glance_at
 from fustor_agent.sources.fs.identity import Standing, identity_of
-from fustor_agent.sources.fs.inotify import InotifyQueue, Queue
+from fustor_agent.sources.fs.inotify import InotifyQueue, NoQueue, Queue
 from fustor_agent.sources.fs.listing import list_directory
 from fustor_agent.sources.fs.opening import Held, Tree, openat2_works
 from fustor_agent.sources.fs.reading import Scope
@@ -68,7 +69,7 @@ class FsSource:
             self._scope = Scope(tree, self._excludes, *self._own_directories())
             yield identity_of(descriptor)
         finally:
-            self._scope = None
+            self._scope = self._watches = None
             held.release()
 
     def _open_root(self) -> int:
@@ -128,8 +129,13 @@ class FsSource:
 
     @contextmanager
     def watch(self) -> Iterator[int]:
-        """Begin to watch what is listed from now on; gives the descriptor that becomes readable when there is something to notice."""
-        queue = self._new_queue()
+        """Begin to watch what is listed from now on; gives the descriptor that becomes readable when there is something to notice.
+        Where that cannot be (CannotWatch), directories are remembered all the same."""
+        try:
+            queue = self._new_queue()
+        except CannotWatch:
+            self._watches = Watches(NoQueue())
+            raise
         self._watches = Watches(queue)
         try:
             yield queue.fileno()
@@ -158,6 +164,12 @@ class FsSource:
             report = Report(scope, root, watches, taken, Look([]))
             list_directory(report, path, self._part_entries)
         return report.look
+
+    def glance(self, directory: bytes) -> Glance:
+        """Which of the directories in `directory` have moved since they were last listed, and below which of them others are known."""
+        scope, watches = self._opened(), self._watches
+        with scope.tree.held as root:
+            return glance_at(scope, root, watches, directory)
 
     def check(self, paths: Sequence[bytes], stamps: Stamps) -> Look:
         """Look at each path as it is at this moment; for an ancestor that is missing or no directory, that ancestor is reported instead."""

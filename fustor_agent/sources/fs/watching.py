@@ -130,12 +130,18 @@ class Watches:
         with self._lock:
             return self._places.is_stranger(path, key)
 
-    def only_these(self, directory: bytes, keys: Mapping[bytes, int], turn: int) -> list[bytes]:
-        """`directory` has been listed, and holds these directories and no others. Returns the names of the strangers among them."""
+    def only_these(self, directory: bytes, keys: Mapping[bytes, int], turn: int, listed: int = 0) -> list[bytes]:
+        """`directory`, which looked like `listed`, has been listed, and holds these directories and no others. Returns the names of the
+        strangers among them."""
         with self._lock:
-            strangers, vanished = self._places.compare(directory, keys)
+            strangers, vanished = self._places.compare(directory, keys, listed)
         self.no_directories(directory, vanished, turn)
         return strangers
+
+    def listed_below(self, directory: bytes) -> list[tuple[bytes, int, bool]]:
+        """The directories that are known in `directory`, and what each looked like when it was last listed (`Places.listed_below`)."""
+        with self._lock:
+            return self._places.listed_below(directory)
 
     def no_directories(self, directory: bytes, names: Collection[bytes], turn: int) -> None:
         """There are no directories under these names in `directory`."""
