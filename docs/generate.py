@@ -200,7 +200,10 @@ def _triples(value: int) -> str:
 
 def _deadlines() -> str:
     rows = [(str(lifecycle), str(event)) for lifecycle, event in OVERDUE.items()]
-    text = "A machine may be given seconds for the lifecycles that should pass by themselves. When one lasts longer:\n"
+    text = (
+        "A machine may be given seconds for the lifecycles that should pass by themselves; the pipes of an agent\n"
+        "have those of `deadlines` in its settings. When one lasts longer:\n"
+    )
     return f"## Deadlines\n\n{text}\n" + _table(("lifecycle", "event"), rows)
 
 

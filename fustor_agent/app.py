@@ -52,7 +52,8 @@ async def run(settings: AgentSettings) -> None:
         run_id = uuid4().hex
         intents = Intents(settings.data / "intent.json")
         store = stack.enter_context(state_store(settings.state, settings.data))
-        machines = {name: stack.enter_context(kept_machine(f"{settings.id}:{name}", run_id, store)) for name in settings.pipes}
+        deadlines = settings.deadlines.by_lifecycle()
+        machines = {name: stack.enter_context(kept_machine(f"{settings.id}:{name}", run_id, store, deadlines)) for name in settings.pipes}
         pipes = {name: _pipe(settings, name, sender, machine, intents, known_roots) for name, machine in machines.items()}
         await stack.enter_async_context(listening(build(pipes, settings.listen.host, key), settings.listen.host, settings.listen.port))
         link = ControlLink(HelloAgent(settings.id, _boot(), run_id, _version()), sender, _retry(settings, for_ever=True), pipes)

@@ -17,7 +17,7 @@ from fustor_core.errors import ConfigurationError, Refused, StoreUnavailable, Un
 from fustor_core.pipe import PipeState
 from fustor_core.state import EventType, HealthState, LifecycleState, StateMachine
 from fustor_core.steering import Steering
-from fustor_core.supervision import Died
+from fustor_core.supervision import TICK, Died
 from fustor_core.wire import PipeReport, Verb
 
 log = logging.getLogger(__name__)
@@ -174,15 +174,18 @@ class AgentPipe:
         self._life = self._make_life(self._steering, self._lives, self.desired is Desired.PAUSED)
         self._lives += 1
         task = self._living = asyncio.create_task(self._life.run(), name=f"{self.id} life")
+        late = ""
         try:
-            await asyncio.wait([task])
+            late = await self._in_time(task)
         finally:
             self._life = self._living = None
             if not task.done():
                 task.cancel()
                 await asyncio.wait([task])
         error = Died("the task of the pipe was cancelled") if task.cancelled() else task.exception()
-        if self.machine.snapshot.state.lifecycle is LifecycleState.SHUTTING_DOWN:
+        if late and self._steering.state.failed:
+            self._give_up(Unreachable(late))
+        elif self._steering.state.lifecycle is LifecycleState.SHUTTING_DOWN:
             # Halted, or stopped while something failed: either way it goes down, and no further.
             if error is not None and not self._halted:
                 log.error("the pipe has failed while it stopped", exc_info=error, extra={"pipe": self.id})
@@ -193,6 +196,15 @@ class AgentPipe:
             lasted = asyncio.get_running_loop().time() - began
             self._crashes = 1 if lasted > SOUND_AFTER else self._crashes + 1
             await self._come_back(error)
+
+    async def _in_time(self, task: "asyncio.Task[None]") -> str:
+        """Wait for the end of a life, or until its lifecycle is so overdue that the pipe goes down; then, why."""
+        while not task.done():
+            await asyncio.wait([task], timeout=TICK)
+            overdue = self.machine.expire()
+            if overdue is not None and overdue.after.lifecycle is LifecycleState.SHUTTING_DOWN:
+                return overdue.reason or ""
+        return ""
 
     def died(self, error: BaseException) -> None:
         """`run` has ended by mistake; whoever started it starts it again."""

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from fustor_core.settings import Section, Settings
+from fustor_core.state import LifecycleState
 from fustor_core.state_keeping import StateSettings
 from fustor_core.units import Duration
 
@@ -90,6 +91,23 @@ class Drain(Section):
     timeout: Duration = 10.0
 
 
+class Deadlines(Section):
+    """How long a pipe may stay in a lifecycle that should pass by itself; for ever, unless it is set."""
+
+    initializing: Duration | None = None
+    recovering: Duration | None = None
+    shutting_down: Duration | None = None
+
+    def by_lifecycle(self) -> dict[LifecycleState, float]:
+        """Those that are set, in seconds."""
+        each = {
+            LifecycleState.INITIALIZING: self.initializing,
+            LifecycleState.RECOVERING: self.recovering,
+            LifecycleState.SHUTTING_DOWN: self.shutting_down,
+        }
+        return {lifecycle: seconds for lifecycle, seconds in each.items() if seconds is not None}
+
+
 class Log(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "text", "json"] = "auto"
@@ -110,6 +128,7 @@ class AgentSettings(Settings):
     audit: Audit = Audit()
     reconnect: Reconnect = Reconnect()
     drain: Drain = Drain()
+    deadlines: Deadlines = Deadlines()
     state: StateSettings = StateSettings()
     log: Log = Log()
     pipes: dict[Name, Pipe] = Field(min_length=1)

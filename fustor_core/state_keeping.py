@@ -1,7 +1,7 @@
 """Where the states of this process's pipes are kept, and how they are taken up again after whatever ended it."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -10,7 +10,7 @@ from pydantic import model_validator
 
 from fustor_core.files import make_private_directory
 from fustor_core.settings import Section
-from fustor_core.state import PersistenceError, RestoreError, StateMachine, StateStore
+from fustor_core.state import LifecycleState, PersistenceError, RestoreError, StateMachine, StateStore
 from fustor_core.state_log import log_transitions
 from fustor_core.supervision import Stillness
 from fustor_core.wire import Condition
@@ -62,12 +62,14 @@ def _opened(settings: StateSettings, data: Path) -> StateStore:
 
 
 @contextmanager
-def kept_machine(name: str, run: str | None, store: StateStore) -> Iterator[StateMachine]:
+def kept_machine(
+    name: str, run: str | None, store: StateStore, deadlines: Mapping[LifecycleState, float] | None = None
+) -> Iterator[StateMachine]:
     """A machine that stands where it was left, logs its steps, and has saved them when the block ends, as far as its store lets it.
 
     It saves behind: no pipe ever waits for it. What cannot be restored is said, and the machine starts as a new one.
     """
-    machine = StateMachine(name, run=run, store=store, policy="best_effort")
+    machine = StateMachine(name, run=run, store=store, policy="best_effort", deadlines=deadlines)
     try:
         machine.restore_state(mode="interrupted")
     except (RestoreError, PersistenceError) as error:

@@ -33,17 +33,11 @@ class Deadlines:
         if self._entered is None or self._entered[0] is not lifecycle:
             self._entered = lifecycle, self._timer()
 
-    def left(self) -> float | None:
-        """Seconds until the lifecycle is overdue, not above zero where it is; None where it may last."""
+    def overdue(self) -> Event | None:
+        """What to say to the machine, if its lifecycle is overdue."""
         if self._entered is None or self._entered[0] not in self._seconds:
             return None
         lifecycle, since = self._entered
-        return since + self._seconds[lifecycle] - self._timer()
-
-    def overdue(self) -> Event | None:
-        """What to say to the machine, if its lifecycle is overdue."""
-        left, entered = self.left(), self._entered
-        if left is None or entered is None or left > 0:
+        if self._timer() - since < self._seconds[lifecycle]:
             return None
-        lifecycle = entered[0]
         return OVERDUE[lifecycle], {"reason": f"{lifecycle} for longer than {self._seconds[lifecycle]:g} s"}

@@ -49,8 +49,8 @@ class StateMachine(Machine):
     """A machine (`Machine`) that may be kept in a store, and that coroutines may wait for.
 
     `clock` gives nanoseconds UTC since 1970. With `latch_emergency_stop` a machine that is Critical needs RECOVER before START. `run`
-    is the id of the run, by default of this process. `deadlines` are seconds for Initializing, Recovering and ShuttingDown
-    (`keep_deadlines`).
+    is the id of the run, by default of this process. `deadlines` are seconds for Initializing, Recovering and ShuttingDown;
+    whoever owns the machine has them kept by calling `expire` now and then.
 
     With a `store`, policy "required" saves each step before anyone sees it: what cannot be saved is a `PersistenceError`, and the state
     is unchanged. EMERGENCY_STOP and FAULT wait for nobody and are saved behind; a step that they overtake is a
@@ -181,20 +181,6 @@ class StateMachine(Machine):
         outcome = self.try_event(*event)
         # Refused where the lifecycle has just ended by itself: that is all that was wanted.
         return outcome if isinstance(outcome, Transition) else None
-
-    async def keep_deadlines(self) -> None:
-        """Take the step of every deadline when it is due, until this is cancelled: a task of whoever owns the machine."""
-        changes = self.changes()
-        while self._deadlines is not None:
-            left = self._deadlines.left()
-            if left is not None and left <= 0:
-                await self._off_loop(self.expire)
-                continue
-            try:
-                async with asyncio.timeout(left):
-                    await anext(changes)
-            except TimeoutError:
-                continue
 
     def _kept(self) -> Saver:
         if self._saver is None:

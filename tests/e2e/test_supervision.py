@@ -3,12 +3,14 @@
 import os
 import shutil
 import signal
+import sqlite3
 import time
+from contextlib import closing
 from typing import Any
 
 import pytest
 
-from tests.e2e.system import System
+from tests.e2e.system import KEY, System, ask
 from tests.polling import eventually
 
 MESSAGE = "RUNNING | MESSAGE_SYNC"
@@ -77,3 +79,36 @@ def test_retries_that_are_used_up_leave_the_agent_up_and_the_pipe_may_be_started
     assert at_the_agent(system)["conditions"][0]["type"] == "refused"
     assert system.agent is not None
     assert system.agent.alive
+
+
+def test_a_recovery_that_lasts_longer_than_its_deadline_gives_up_and_the_pipe_may_be_started_again(live: System) -> None:
+    assert live.agent is not None
+    live.agent.stop()
+    live.agent_extra = {"deadlines": {"recovering": 1}}
+    live.start_agent()
+    eventually(lambda: live.get("/livez", port=live.agent_port) and at_the_agent(live)["pipe_state"] == MESSAGE)
+    assert live.fusion is not None
+    live.fusion.kill()
+    eventually(lambda: at_the_agent(live)["pipe_state"] == "ERROR")
+    assert at_the_agent(live)["conditions"][0]["message"] == "Recovering for longer than 1 s"
+    assert "RECOVERY_FAILED" in live.get(f"/v1/pipes/{live.pipe}/history", port=live.agent_port)["data"][-2]["events"]
+    live.start_fusion()
+    ask("POST", live.agent_port, f"/v1/pipes/{live.pipe}/start", {"Authorization": f"Bearer {KEY}"})
+    eventually(lambda: at_the_agent(live)["pipe_state"] == MESSAGE)
+
+
+def test_a_stop_that_hangs_is_ended_when_it_is_overdue(live: System) -> None:
+    assert live.agent is not None
+    live.agent.stop()
+    live.agent_extra = {"deadlines": {"shutting_down": 1}, "drain": {"timeout": "1h"}}
+    live.start_agent()
+    eventually(lambda: at_the_agent(live)["pipe_state"] == MESSAGE)
+    # Nothing that is sent is committed any more, and the pipe drains for an hour.
+    database = next((live.directory / "fusion" / "roots").glob("*.db"))
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        (live.root / "waits").write_bytes(b"x")
+        live.agent.send(signal.SIGTERM)
+        assert live.agent.stop(within=20) == 0
+    steps = [row["events"] for row in live.get(f"/v1/pipes/{live.pipe}/history")["data"]]
+    assert ["EMERGENCY_STOP"] in [events[:1] for events in steps]

@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 
 import pytest
 
+from fustor_core.state import HealthState
 from fustor_core.state.stores.redis import RedisStateStore
 from fustor_core.supervision import LoopWatch
 from fustor_core.testing.proxy import FAIR, FaultProxy, Weather
@@ -91,10 +92,11 @@ class Scene:
 
     def fine(self) -> bool:
         """Both are at work, and nothing is wrong; that a task of fusion has crashed is shown for a minute."""
-        kinds = {*self.agent.kinds(), *self.fusion.kinds()}
         if not (all(self.victims(name) for name in TASKS_OF_FUSION) and set(self.victims("RequestHandler.start")) >= TASKS_OF_A_SESSION):
             return False
-        return self.agent.shows() == MESSAGE and self.fusion.shows() == "RUNNING" and kinds <= {"crashed"}
+        agent = self.agent.machine.snapshot
+        at_work = str(agent.pipe_state) == MESSAGE and agent.state.health is HealthState.HEALTHY and self.fusion.shows() == "RUNNING"
+        return at_work and not self.agent.kinds() and set(self.fusion.kinds()) <= {"crashed"}
 
     def victims(self, head: str) -> dict[str, asyncio.Task[Any]]:
         return {name_of(task): task for task in self.family.below(head)}
@@ -123,7 +125,11 @@ def raising(head: str, name: str, moves: Callable[[Scene], Pipe | Fusion]) -> Fa
         waiter: Any = scene.victims(head)[name]  # a future of asyncio: what else says what a task waits for?
         while isinstance(waiter, asyncio.Task):
             waiter = waiter._fut_waiter  # type: ignore[attr-defined]
-        waiter.set_exception(RuntimeError("boom"))
+        if waiter is None or waiter.done():
+            # It is about to run: a moment later it waits again.
+            asyncio.get_running_loop().call_soon(begin, scene)
+        else:
+            waiter.set_exception(RuntimeError("boom"))
 
     return Fault(f"{name} raises", begin, moves=moves)
 

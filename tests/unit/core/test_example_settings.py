@@ -13,7 +13,7 @@ from fustor_fusion.app import authorizer_of, views_of
 from fustor_fusion.settings import FusionSettings
 
 CONFIG = Path(__file__).parents[3] / "config"
-UNSHOWN = {"fusion.key", "reconnect.attempts", "state.url"}
+UNSHOWN = {"fusion.key", "reconnect.attempts", "deadlines.initializing", "deadlines.recovering", "state.url"}
 """Keys that an example cannot show, because they exclude another or have no default: they are in its comments."""
 
 

@@ -416,15 +416,3 @@ def test_a_lifecycle_that_ends_by_itself_is_not_overdue() -> None:
     with pytest.raises(ValueError, match="Active may last"):
         StateMachine("a:b", deadlines={L.ACTIVE: 1})
     assert set(OVERDUE) == {L.INITIALIZING, L.RECOVERING, L.SHUTTING_DOWN}
-
-
-async def test_deadlines_are_kept_on_the_loop() -> None:
-    machine = StateMachine("a:b", deadlines={L.INITIALIZING: 0.01, L.RECOVERING: 0.01})
-    keeping = asyncio.create_task(machine.keep_deadlines())
-    machine.handle_event(E.START)
-    found = await machine.wait_for(lambda snapshot: snapshot.lifecycle is L.SHUTTING_DOWN, PATIENCE)
-    assert found.state == MachineState(L.SHUTTING_DOWN, O.IDLE, H.HEALTHY, failed=True)
-    keeping.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await keeping
-    machine.close()
