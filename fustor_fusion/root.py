@@ -74,6 +74,9 @@ class Root:
         if admission.replaces:
             self.end_session(admission.replaces)
         session = LiveSession(session_id, hello, record.slot, admission.role, wall(), wall(), remote)
+        now = self.clock.now()
+        # Its stamps go on above its highest, which an earlier session may have given too early.
+        session.clock_error.tell(max(record.highest - now, 0), now)
         if admission.role is Role.LEADER and not admission.snapshot:
             session.watching_since = self._watching_since or None
         self.table.add(session)
@@ -145,6 +148,10 @@ class Root:
         self._began[agent, phase] = at
         return at
 
+    def clock_errors(self) -> dict[int, int]:
+        """By slot, how far (ns) the stamps of each session may be off at the moment; empty where there is only one."""
+        return self.table.clock_errors(self.clock.now())
+
     def check_stamp(self, session: LiveSession, at: int) -> None:
         """Refuse evidence from beyond the clock, or with the stamp of another slot."""
         self.check_time(session, at, "evidence")
@@ -153,8 +160,9 @@ class Root:
 
     def check_time(self, session: LiveSession, at: int, what: str) -> None:
         """Refuse a time that the clock has not reached: believed, it would never be made up for."""
-        ahead = at - self.clock.now()
-        if ahead > session.clock_error + _TOLERANCE:
+        now = self.clock.now()
+        ahead = at - now
+        if ahead > session.clock_error.at(now) + _TOLERANCE:
             raise Refused(f"{what} from {ahead / 1e9:.3f} s ahead of the view clock", code="from-the-future")
 
     # What queries want to know

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from fustor_core.errors import Refused
 from fustor_core.wire import SILENT_PULSES, Hello, Role
+from fustor_fusion.clock_error import ClockError
 from fustor_fusion.session_states import SessionEvent, SessionState, next_state
 from fustor_fusion.stores import AgentRecord
 from fustor_fusion.writing import WritingTable
@@ -32,7 +33,7 @@ class LiveSession:
     low: int = 0
     clean_to: int = 0
     watching_since: int | None = None
-    clock_error: int = 0
+    clock_error: ClockError = field(default_factory=ClockError)
     pending: tuple[bytes, ...] = ()
     folded: tuple[bytes, ...] = ()
     refused: dict[bytes, tuple[int, int]] = field(default_factory=dict)
@@ -173,9 +174,10 @@ class Table:
             self.leader, self.leader_lost_at = following.agent, None
         return following
 
-    def clock_errors(self) -> dict[int, int]:
+    def clock_errors(self, now: int) -> dict[int, int]:
         """By slot, how far (ns) the stamps of each session may be off; empty where there is nobody to contradict."""
-        return {session.slot: session.clock_error for session in self._sessions.values()} if len(self._sessions) > 1 else {}
+        sessions = self._sessions.values()
+        return {session.slot: session.clock_error.at(now) for session in sessions} if len(sessions) > 1 else {}
 
     def lowest(self) -> int:
         """No session will bring evidence at or below this; 0 while nobody says so. Called from the writing thread, too."""

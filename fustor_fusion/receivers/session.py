@@ -89,8 +89,9 @@ class SessionReceiver:
         self.session.heard = wall()
         self.session.frames += 1
         if isinstance(frame, Ping):
-            self.session.clock_error = min(frame.error, 10_000_000_000)
-            return Pong(frame.sent, self._root.clock.now())
+            now = self._root.clock.now()
+            self.session.clock_error.tell(frame.error, now)
+            return Pong(frame.sent, now)
         contribution = self._checked(frame)
         await self._until_there_is_room()
         self._waiting.append((frame, contribution))
@@ -126,7 +127,7 @@ class SessionReceiver:
                 self._root.check_stamp(session, one.at)
             contribution = replace(blank, via=frame.via, evidence=self._believed(frame.evidence), clean_to=self._noticed(frame))
         self._last = frame.sequence
-        return replace(contribution, watching_since=session.watching_since, errors=self._root.table.clock_errors())
+        return replace(contribution, watching_since=session.watching_since, errors=self._root.clock_errors())
 
     def _believed(self, evidence: Sequence[Evidence]) -> list[Evidence]:
         """What the session has said, each listing whole. What a follower may not read, the leader may: it says nothing of what is there."""
@@ -222,7 +223,8 @@ class SessionReceiver:
         while True:
             self._committed.clear()
             await self._committed.wait()
-            while self.session.leads and (question := contradictions.ask(clock.now() - self.session.clock_error)):
+            error = self.session.clock_error
+            while self.session.leads and (question := contradictions.ask((now := clock.now()) - error.at(now))):
                 answered = False
                 try:
                     await self._answers(question)
