@@ -136,7 +136,7 @@ class Storm:
         os.mkdir(path)
 
     def symlink(self) -> None:
-        os.symlink(self._random.choice([b".", b"..", b"/etc", b"nowhere", self._root]), self._new())
+        os.symlink(self._random.choice([b".", b"..", self._outside, b"nowhere", self._root]), self._new())
 
     def link(self) -> None:
         self._link(self._existing(False), self._new())

@@ -1,6 +1,7 @@
 """Everything that can be done to a tree, one trick at a time, as a state machine's rules do it: on what is there, picked by number.
 
-What cannot be done at the moment is an OSError, and nothing has changed.
+What cannot be done at the moment is an OSError, and nothing has changed. A trick may go through a symbolic link, so no link may lead out
+of the directory that root and outside lie in.
 """
 
 import ctypes
@@ -82,6 +83,8 @@ class Tricks:
                 os.mkfifo(path)
             case "socket":
                 os.mknod(path, stat.S_IFSOCK | 0o600)
+            case "outside":
+                os.symlink(self.outside, path)
             case target:
                 os.symlink(target, path)
 
@@ -144,6 +147,8 @@ class Tricks:
     def change_outside(self, number: int) -> None:
         """What has been moved out goes on changing there."""
         path = self._outside(number)
+        if os.path.islink(path):
+            raise FileNotFoundError
         if os.path.isdir(path):
             os.makedirs(os.path.join(path, b"unseen", b"a"))
         else:
