@@ -22,7 +22,7 @@ from fustor_agent.senders.websocket import WebSocketSender
 from fustor_agent.settings import AgentSettings, Pipe
 from fustor_agent.sources import Source
 from fustor_agent.sources.fs import FsSource
-from fustor_core.errors import ConfigurationError
+from fustor_core.errors import ConfigurationError, Unidentified
 from fustor_core.files import read_if_there
 from fustor_core.http.serving import listening
 from fustor_core.process import data_directory, stop_requested, tune
@@ -91,7 +91,7 @@ async def _run_pipes(pipes: dict[str, AgentPipe], link: ControlLink, stop: async
     that is how it ends."""
 
     def look_at_failures() -> None:
-        if all(isinstance(pipe.failure, ConfigurationError) for pipe in pipes.values()):
+        if _hopeless(pipes.values(), link) is not None:
             stop.set()
 
     for pipe in pipes.values():
@@ -109,9 +109,18 @@ async def _run_pipes(pipes: dict[str, AgentPipe], link: ControlLink, stop: async
                 await link.tell_last()
         except TimeoutError:
             log.debug("fusion could not be told of the last transitions")
-    failures = [pipe.failure for pipe in pipes.values() if isinstance(pipe.failure, ConfigurationError)]
-    if len(failures) == len(pipes):
-        raise failures[0]
+    if (hopeless := _hopeless(pipes.values(), link)) is not None:
+        raise hopeless
+
+
+def _hopeless(pipes: Iterable[AgentPipe], link: ControlLink) -> ConfigurationError | None:
+    """Why none of the pipes can work until somebody corrects the settings. A key that fusion has never known is such a reason; one that it
+    knew, and then did not, may be known again."""
+    failures = [pipe.failure for pipe in pipes]
+    first = failures[0]
+    if isinstance(first, Unidentified) and not link.stood and all(isinstance(failure, Unidentified) for failure in failures):
+        return ConfigurationError(str(first))
+    return first if isinstance(first, ConfigurationError) and all(isinstance(failure, ConfigurationError) for failure in failures) else None
 
 
 def _kept(pipe: AgentPipe) -> Kept:

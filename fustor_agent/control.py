@@ -5,6 +5,8 @@ import asyncio
 import logging
 import random
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from functools import partial
 
 from fustor_agent.intent import NotPossible
 from fustor_agent.pipe import AgentPipe
@@ -13,13 +15,12 @@ from fustor_agent.senders import Control, Sender
 from fustor_core.clock import boottime
 from fustor_core.errors import ConfigurationError, Refused, SessionLost, StoreUnavailable, Unreachable
 from fustor_core.rows import to_row
-from fustor_core.supervision import all_running
+from fustor_core.supervision import all_running, weightiest
 from fustor_core.wire import Command, Done, Heartbeat, HeartbeatEcho, HelloAgent, States
 
 log = logging.getLogger(__name__)
 
 ROWS_AT_ONCE = 500
-REFUSED_RETRY = 30.0
 UNANSWERED = 5
 """A fusion that lets so many heartbeats pass without a frame is lost. Beats are counted, and not seconds: while this process is stopped,
 none is missed."""
@@ -36,18 +37,34 @@ class ControlLink:
         self._told: dict[str, int] = {}
         self._news = asyncio.Event()
         self._unanswered = 0
+        self._heard = False
+        self.stood = False
+        """Whether fusion has ever taken this connection."""
+        self._apart_at = 0.0
+        """When fusion was last known not to take this connection (seconds of the event loop)."""
 
     async def run(self) -> None:
         """Connect, again and again, until cancelled."""
+        fruitless = 0
         while True:
+            rest, self._heard = 0.0, False
             try:
-                await self._retry.until_done(self._connection, lambda error: None)
-            except SessionLost as error:
+                # Once it stands, the next retries begin anew.
+                async with AsyncExitStack() as stack:
+                    await self._serve(await self._retry.until_done(partial(self._open, stack), lambda error: None))
+            except Unreachable as error:
                 log.debug("control connection lost: %s", error)
+                rest = error.retry_after
             except (Refused, ConfigurationError) as error:
                 # The pipes go on without it; whoever corrects fusion's side need not start the agent anew.
                 log.error("fusion does not take the control connection: %s", error)
-                await asyncio.sleep(REFUSED_RETRY)
+                rest = self._retry.most
+            self._apart_at = asyncio.get_running_loop().time()
+            fruitless = 0 if self._heard else fruitless + 1
+            await asyncio.sleep(rest + self._retry.pause(fruitless))
+
+    async def _open(self, stack: AsyncExitStack) -> Control:
+        return await stack.enter_async_context(self._sender.control(self._hello))
 
     def died(self, error: BaseException) -> None:
         """`run` has ended by mistake; whoever started it starts it again."""
@@ -59,17 +76,17 @@ class ControlLink:
             self._news.set()
             await asyncio.sleep(0.01)
 
-    async def _connection(self) -> None:
-        async with self._sender.control(self._hello) as control:
-            welcome = control.welcome
-            self._told = {name: welcome.known.get(name, -1) for name in self._pipes}
-            try:
-                await all_running(self._tell(control), self._beat(control, welcome.heartbeat_every), self._obey(control))
-            except* Unreachable as lost:
-                # Whatever ended it, the next connection takes over where this one stood.
-                raise SessionLost(str(lost.exceptions[0])) from lost
-            except* Refused as refused:
-                raise Refused(str(refused.exceptions[0])) from refused
+    async def _serve(self, control: Control) -> None:
+        welcome = control.welcome
+        self.stood = True
+        self._told = {name: welcome.known.get(name, -1) for name in self._pipes}
+        for pipe in self._pipes.values():
+            pipe.fusion_is_back(self._apart_at)
+        try:
+            await all_running(self._tell(control), self._beat(control, welcome.heartbeat_every), self._obey(control))
+        except BaseExceptionGroup as caught:
+            # Whatever ended it, the next connection takes over where this one stood.
+            raise weightiest(caught) from caught
 
     async def _tell(self, control: Control) -> None:
         loop = asyncio.get_running_loop()
@@ -111,7 +128,7 @@ class ControlLink:
         async with asyncio.TaskGroup() as group:
             while True:
                 frame = await control.receive()
-                self._unanswered = 0
+                self._unanswered, self._heard = 0, True
                 match frame:
                     case Command():
                         group.create_task(self._carry_out(control, frame))

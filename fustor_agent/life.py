@@ -208,13 +208,16 @@ class Life:
     async def _serve_on(self, identity: Identity) -> None:
         fruitless = 0
         while not self._stopping:
+            rest = 0.0
             try:
                 await self._serve(identity)
             except SessionLost as error:
                 self._lost(error)
+                rest = error.retry_after
             # A fusion that takes sessions and breaks them at once is not asked a hundred times a second.
             fruitless = 0 if self._acknowledged else fruitless + 1
-            await self._patience.unless_interrupted(lambda: asyncio.sleep(self._retry.pause(fruitless)))  # noqa: B023 - called at once
+            rest += self._retry.pause(fruitless)
+            await self._patience.unless_interrupted(partial(asyncio.sleep, rest))
 
     def _root_gone(self, error: RootGone) -> None:
         # Its watches went with it, so everything has to be listed again.

@@ -43,6 +43,7 @@ class AgentPipe:
         self.conditions = Conditions()
         self.failure: Exception | None = None
         """What it cannot come back from by itself; `start` tries again."""
+        self._failed_at = 0.0
         self.on_failure: Callable[[], None] = _nobody
         self._intents = intents
         self._make_life = make_life
@@ -206,6 +207,14 @@ class AgentPipe:
                 return overdue.reason or ""
         return ""
 
+    def fusion_is_back(self, apart_at: float) -> None:
+        """Fusion has taken a connection of this agent, which it did not at `apart_at` (seconds of the event loop). Its settings change only
+        when it is started anew: what it refused before that may be right now, and is tried once."""
+        if isinstance(self.failure, Refused) and self._failed_at < apart_at:
+            log.info("fusion has been started again: trying once more what it refused", extra={"pipe": self.id})
+            self.failure = None
+            self._called.set()
+
     def died(self, error: BaseException) -> None:
         """`run` has ended by mistake; whoever started it starts it again."""
         self._crashes += 1
@@ -236,6 +245,7 @@ class AgentPipe:
 
     def _give_up(self, error: BaseException) -> None:
         self.failure = error if isinstance(error, Exception) else Died(str(error))
+        self._failed_at = asyncio.get_running_loop().time()
         log.error("the pipe has failed: %s", _words(error), extra={"pipe": self.id})
         self.conditions.keep_only(())
         self.conditions.add(REFUSED, _words(error), "correct what it names, then start the pipe again")

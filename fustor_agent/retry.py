@@ -15,7 +15,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Wait a random time of up to `first` seconds, doubling up to `most`; give up after `attempts` (None: never)."""
+    """Wait a random time of up to `first` seconds, doubling up to `most`, and begin anew after each success; give up after `attempts`
+    (None: never). What the other side has asked for (`Unreachable.retry_after`) comes on top."""
 
     first: float
     most: float
@@ -37,9 +38,15 @@ class Retry:
             if state.outcome is not None and isinstance(error := state.outcome.exception(), Unreachable):
                 failed(error)
 
+        jitter = tenacity.wait_random_exponential(multiplier=self.first, max=self.most)
+
+        def wait(state: tenacity.RetryCallState) -> float:
+            error = state.outcome.exception() if state.outcome is not None else None
+            return jitter(state) + (error.retry_after if isinstance(error, Unreachable) else 0.0)
+
         policy = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type(Unreachable),
-            wait=tenacity.wait_random_exponential(multiplier=self.first, max=self.most),
+            wait=wait,
             stop=tenacity.stop_never if self.attempts is None else tenacity.stop_after_attempt(self.attempts),
             after=heard,
             sleep=sleep,

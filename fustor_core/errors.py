@@ -25,9 +25,13 @@ class NoSuchPath(FustorError):
 
 
 class Unreachable(FustorError):
-    """The other side does not answer; it is worth trying again."""
+    """The other side does not answer; it is worth trying again, but not before `retry_after` seconds where it has said so."""
 
     exit_code = 3
+
+    def __init__(self, message: str, *, retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class Refused(FustorError):

@@ -28,24 +28,33 @@ def tune() -> None:
 
 @contextmanager
 def stop_requested() -> Iterator[asyncio.Event]:
-    """An event that SIGINT or SIGTERM sets; the second of them ends the process at once."""
+    """An event that SIGINT or SIGTERM sets; the second of them ends the process at once, also after the block, while it is cleaned up."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    asked = False
 
-    def asked(name: str) -> None:
-        if stop.is_set():
-            log.warning("stopping at once")
-            os._exit(1)
+    def ask(name: str) -> None:
+        nonlocal asked
+        if asked:
+            _end_at_once()
         log.info("stopping: %s", name)
+        asked = True
         stop.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, asked, signal.Signals(number).name)
+        loop.add_signal_handler(number, ask, signal.Signals(number).name)
     try:
         yield stop
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
+            if asked:
+                signal.signal(number, _end_at_once)
+
+
+def _end_at_once(*_: object) -> None:
+    log.warning("stopping at once")
+    os._exit(1)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import aiohttp
 import msgspec
 
 from fustor_agent.senders import Control, Session
-from fustor_core.errors import AnotherRoot, ConfigurationError, MalformedInput, Refused, SessionLost, Unreachable
+from fustor_core.errors import AnotherRoot, ConfigurationError, MalformedInput, Refused, SessionLost, Unidentified, Unreachable
 from fustor_core.wire import (
     IDENTITY_CHANGED,
     LARGEST_FRAME,
@@ -73,7 +73,7 @@ class _Connection(Generic[Out, In, Hi]):
             text = f"fusion at {self._target} refused: {frame.message}; {frame.remedy}"
             raise SessionLost(text) if frame.again else Refused(text, code=frame.code)
         if isinstance(frame, GoAway):
-            raise SessionLost(f"fusion at {self._target} goes away: {frame.reason}")
+            raise SessionLost(f"fusion at {self._target} goes away: {frame.reason}", retry_after=frame.retry_after)
         return frame
 
     async def greet(self, hello: Out, welcome: type[Hi]) -> None:
@@ -182,7 +182,10 @@ def _reason(error: aiohttp.ClientError | OSError) -> str:
 
 def _handshake_failed(target: str, error: aiohttp.WSServerHandshakeError) -> Exception:
     if error.status == 401:
-        return ConfigurationError(f"fusion at {target} does not know this agent's key; set fusion.key to one that `fustor fusion key` made")
+        return Unidentified(
+            f"fusion at {target} does not know this agent's key; correct fusion.key, or the keys of fusion",
+            code="key-unknown",
+        )
     if error.status == 403:
         return Refused(f"fusion at {target} does not let this key push; give it the scope push:ROOT", code="scope-missing")
     if error.status == 404:

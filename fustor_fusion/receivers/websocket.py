@@ -40,6 +40,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 HELLO_WITHIN = 10.0
+COME_BACK_AFTER = 1.0
+"""Seconds in which a fusion that stops is not back yet."""
 ALIVE_WITHIN = 5.0
 """How long a process that goes by an id has to show that it lives, where another comes by the same id."""
 
@@ -210,8 +212,10 @@ class Receiver:
 
     async def go_away(self, reason: str) -> None:
         """Tell every agent that fusion ends; they come back when it does."""
-        for session in list(self._standing):
-            await self._end(session, reason)
-        for _, task, peer in list(self._agents.values()):
-            await peer.say_goodbye(GoAway(reason))
+        goodbye = GoAway(reason, COME_BACK_AFTER)
+        standing = [(each.peer, each.task) for each in self._standing.values()]
+        standing += [(peer, task) for _, task, peer in self._agents.values()]
+        # All at once: one that does not listen must not keep the others from hearing it.
+        await asyncio.gather(*(peer.say_goodbye(goodbye) for peer, _ in standing))
+        for _, task in standing:
             task.cancel()
