@@ -213,13 +213,10 @@ class SqliteStore:
         floors = self._connection.execute(
             "UPDATE dirs SET floor = NULL WHERE id IN (SELECT id FROM dirs WHERE floor <= ? LIMIT ?)", (mark, limit)
         ).rowcount
-        return (
-            floors
-            + self._connection.execute(
-                "DELETE FROM tombstones WHERE (dir, name) IN (SELECT dir, name FROM tombstones WHERE at <= ? LIMIT ?)",
-                (mark, limit - floors),
-            ).rowcount
-        )
+        # Not by `(dir, name) IN (SELECT …)`: for that SQLite goes through all tombstones of a directory.
+        keys = self._connection.execute("SELECT dir, name FROM tombstones WHERE at <= ? LIMIT ?", (mark, limit - floors)).fetchall()
+        self._connection.executemany("DELETE FROM tombstones WHERE dir = ? AND name = ?", keys)
+        return floors + len(keys)
 
     def _purge_directory(self, number: int, limit: int) -> int:
         """Remove up to `limit` rows of a detached directory, which hands on its own directories; how many, and at least one."""
