@@ -97,6 +97,7 @@ class Table:
         self._sessions: dict[str, LiveSession] = {}
         self.leader: str | None = None
         self.leader_lost_at: int | None = None
+        self._led_by: Hello | None = None
 
     def all(self) -> list[LiveSession]:
         return list(self._sessions.values())
@@ -132,17 +133,20 @@ class Table:
                 f"an agent with the id {hello.agent} is connected already, as another process; give each agent an id of its own",
                 code="agent-twice",
             )
-        for other in self._sessions.values():
-            if other is not standing and other.hello.excludes != hello.excludes:
-                apart = _words(set(hello.excludes) ^ set(other.hello.excludes))
+        role = self._role_of(hello.agent, now)
+        for other in self._compared(standing, role):
+            if other.agent != hello.agent and other.excludes != hello.excludes:
                 raise Refused(
-                    f"the agents of root {hello.root} leave out different things: {apart} is left out by only one of {hello.agent} and "
-                    f"{other.agent}; give both the same excludes",
+                    f"the agents of root {hello.root} leave out different things: {_difference(hello, other)}; give both the same excludes",
                     code="excludes-differ",
                 )
-        role = self._role_of(hello.agent, now)
         snapshot, why = _wants_snapshot(hello, record, watched_by) if role is Role.LEADER else (False, "")
         return Admission(role, snapshot, why, standing)
+
+    def _compared(self, standing: LiveSession | None, role: Role) -> list[Hello]:
+        """What a new session must leave out, too. A leader that is away for less than its lease is not to find itself refused."""
+        others = [session.hello for session in self._sessions.values() if session is not standing]
+        return [*others, self._led_by] if self._led_by and role is Role.FOLLOWER else others
 
     def _role_of(self, agent: str, now: int) -> Role:
         lost = self.leader_lost_at
@@ -153,7 +157,7 @@ class Table:
         """The session stands."""
         self._sessions[session.id] = session
         if session.leads:
-            self.leader, self.leader_lost_at = session.agent, None
+            self._leads(session)
 
     def remove(self, session: LiveSession, now: int) -> None:
         """The session has ended."""
@@ -171,8 +175,11 @@ class Table:
         following = min(self._sessions.values(), key=lambda session: session.since, default=None)
         if following:
             following.role = Role.LEADER
-            self.leader, self.leader_lost_at = following.agent, None
+            self._leads(following)
         return following
+
+    def _leads(self, session: LiveSession) -> None:
+        self.leader, self.leader_lost_at, self._led_by = session.agent, None, session.hello
 
     def clock_errors(self, now: int) -> dict[int, int]:
         """By slot, how far (ns) the stamps of each session may be off; empty where there is nobody to contradict."""
@@ -194,6 +201,13 @@ def _wants_snapshot(hello: Hello, record: AgentRecord | None, watched_by: str) -
     if watched_by != hello.agent:
         return True, "another agent led before"
     return False, ""
+
+
+def _difference(one: Hello, other: Hello) -> str:
+    apart = set(one.excludes) ^ set(other.excludes)
+    if not apart:
+        return f"{one.agent} and {other.agent} have the same patterns in another order"
+    return f"{_words(apart)} is left out by only one of {one.agent} and {other.agent}"
 
 
 def _words(patterns: Iterable[str]) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 FULL = {
     "FULL": 1,
     "KILLS": 50,
+    "LEADER_KILLS": 50,
     "FAULT_SECONDS": 60,
     "POWER_LOSSES": 20,
     "RENAMED_FILES": 10_000,

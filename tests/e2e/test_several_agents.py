@@ -105,6 +105,19 @@ def test_a_leader_that_is_stopped_for_long_wakes_as_a_follower(pair: tuple[Syste
     assert leader(system) == "nas-2"
 
 
+def test_an_agent_that_leaves_out_other_things_is_refused_and_told_which(pair: tuple[System, OtherAgent]) -> None:
+    system, _ = pair
+    source = {"path": str(system.root), "exclude": ["*.tmp"]}
+    third = system.join("nas-3", extra={"pipes": {system.name: {"root": system.name, "source": source}}})
+    eventually(lambda: system.states(pipe=third.pipe)[-1] == "ERROR")
+    [condition] = eventually(lambda: system.get(f"/v1/pipes/{third.pipe}")["data"]["conditions"])
+    assert condition["type"] == "refused"
+    assert "'*.tmp' is left out by only one of nas-3 and nas-1" in condition["message"]
+    assert system.roles() == {"nas-1": "leader", "nas-2": "follower"}
+    assert system.root_facts()["agents"] == ["nas-1", "nas-2"]
+    system.wait_equal()
+
+
 def test_a_process_that_comes_by_the_id_of_another_is_refused_and_disturbs_nobody(pair: tuple[System, OtherAgent]) -> None:
     system, _ = pair
     before = system.states()

@@ -97,6 +97,25 @@ def test_agents_that_leave_out_different_things_are_refused_and_told_which() -> 
     assert caught.value.code == "excludes-differ"
 
 
+def test_the_same_patterns_in_another_order_are_not_the_same() -> None:
+    table = Table(LEASE)
+    first = LiveSession("s", hello("a", excludes=["*.tmp", "!keep.tmp"]), 1, Role.LEADER, 0, 0, "")
+    table.add(first)
+    with pytest.raises(Refused, match="a have the same patterns in another order"):
+        table.admit(hello("b", excludes=["!keep.tmp", "*.tmp"]), None, 0, watched_by="")
+
+
+def test_a_leader_that_is_away_for_a_moment_does_not_find_itself_refused_for_what_another_leaves_out() -> None:
+    table = Table(LEASE)
+    table.remove(join(table, "a"), SECOND)
+    other = hello("b", excludes=["*.tmp"])
+    with pytest.raises(Refused, match=r"\*\.tmp"):
+        table.admit(other, None, 2 * SECOND, watched_by="a")
+    assert table.admit(hello("a", excludes=["*.tmp"]), None, 2 * SECOND, watched_by="a").role is Role.LEADER
+    # After its lease nobody waits for it.
+    assert table.admit(other, None, 20 * SECOND, watched_by="a").role is Role.LEADER
+
+
 @pytest.mark.parametrize(
     ("greeting", "known", "watched_by", "wanted"),
     [
