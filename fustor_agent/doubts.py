@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from fustor_agent.folding import fold
 from fustor_core.paths import show
+from fustor_core.printable import shortened
 
 FIRST = 1_000_000_000
 MOST = 300_000_000_000
@@ -98,7 +99,7 @@ class Doubts:
         example = next(iter(self._hanging or self._doubts))
         count = sum(doubt.count for doubt in self._doubts.values())
         number = "1 directory" if count == 1 else f"{count:,} directories"
-        message = f"{number} could not be read, for example /{show(example)}: {self._doubts[example].reason}"
+        message = f"{number} could not be read, for example /{shortened(show(example))}: {self._doubts[example].reason}"
         if self._hanging:
             return message, "see whether the file system there hangs; it is tried again by itself"
         return message, "let the user that the agent runs as read them, or exclude them; they are tried again by themselves"

@@ -9,3 +9,8 @@ def one_line(text: str) -> str:
 def escaped(value: bytes) -> str:
     """One line of printable text that no two different byte strings share."""
     return one_line(value.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace"))
+
+
+def shortened(text: str, most: int = 200) -> str:
+    """The text, with its middle left out where it has more than `most` characters: a path can have 65,536."""
+    return text if len(text) <= most else f"{text[: most // 2]}…{text[-(most // 2 - 1) :]}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from fustor_core.paths import is_below, show
+from fustor_core.printable import shortened
 from fustor_core.times import format_wall
 from fustor_core.wire import Condition
 from fustor_fusion.query import Trust
@@ -200,7 +201,7 @@ def _waiting(pending: Sequence[Pending], to_wall: Callable[[int], int]) -> list[
 
 
 def _named(pending: Sequence[Pending]) -> str:
-    shown = ", ".join("/" + show(each.path) for each in pending[:3])
+    shown = ", ".join("/" + shortened(show(each.path)) for each in pending[:3])
     return f"{_count(len(pending), 'path', 'paths')} ({shown}{', …' if len(pending) > 3 else ''})"
 
 

@@ -39,7 +39,8 @@ class Operation:
 _TRUTH: Final = {"type": "boolean"}
 _WHOLE: Final = {"type": "integer", "minimum": 0, "maximum": 2**63 - 1}
 _TEXT: Final = {"type": "string"}
-_DURATION: Final = {"type": "string", "pattern": r"^([0-9]{1,9}(\.[0-9]{1,9})?(ms|s|m|h|d)){1,5}$", "examples": ["10m", "1h30m", "0.5s"]}
+_NUMBER: Final = r"[0-9]{1,9}(\.[0-9]{1,9})?"
+_DURATION: Final = {"type": "string", "pattern": f"^({_NUMBER}|({_NUMBER}(ms|s|m|h|d)){{1,5}})$", "examples": ["10m", "1h30m", "0.5"]}
 _SIZE: Final = {
     "type": "string",
     "pattern": "^([0-9]{1,18}|[0-9]{1,9}([KMG]iB|[kMG]B)|[0-9]{1,6}(TiB|TB))$",

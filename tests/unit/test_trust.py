@@ -93,6 +93,8 @@ def test_conditions_are_said_in_words() -> None:
     assert "5 paths (/d/0, /d/1, /d/2, …)" in condition.message
     assert "fustor pipe confirm" in condition.remedy
     assert condition.since == to_wall(700)
+    [condition] = assess(b"", FRESH, RECORD, replace(LIVE, pending=[Pending(b"d" * 60_000, Reason.GUARDED, 700)]), to_wall).conditions
+    assert len(condition.message) < 500
 
 
 def test_each_reason_for_a_look_is_a_condition_of_its_own() -> None:

@@ -81,3 +81,12 @@ def test_too_many_are_folded_into_those_above_and_none_is_lost() -> None:
         path = b"%d/%d/%d" % (number % 3, number % 30, number)
         assert any(path == each or (recursive and path.startswith(each + b"/")) for each, recursive in due), path
     assert doubts.words()[0].startswith("1,000 directories could not be read")
+
+
+def test_a_path_of_any_length_leaves_the_message_readable() -> None:
+    doubts = Doubts()
+    fail(doubts, b"top/" + b"d" * 60_000 + b"/bottom", 0)
+    message = doubts.words()[0]
+    assert len(message) < 300
+    assert "for example /top/ddd" in message
+    assert message.endswith("ddd/bottom: permission denied")
