@@ -101,7 +101,10 @@ _ACTS: Final = {
 }
 _MORE: Final = {
     Verb.START: (Parameter("after_halt", "also after a halt", _TRUTH),),
-    Verb.AUDIT: (Parameter("path", "where in the root, percent-encoded; all of it if left out", _TEXT),),
+    Verb.AUDIT: (
+        Parameter("path", "where in the root, percent-encoded; all of it if left out", _TEXT),
+        Parameter("shallow", "only directories that changed, by their own times; of the whole root", _TRUTH),
+    ),
 }
 
 OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
@@ -138,3 +141,4 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("GET", "/v1/events"): Operation("Every step of every pipe, as it is taken", None, media="text/event-stream"),
 }
 """By method and path. The connections of agents (`docs/protocol.md`) are not HTTP, and not here."""
+UNDESCRIBED: Final = frozenset({"/v1/session", "/v1/agent"})

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from aiohttp import web
 
 from fustor_fusion.api.application import Route
@@ -21,6 +22,11 @@ def test_only_what_is_served_is_described() -> None:
     found = described(("GET", "/livez", NOBODY), ("HEAD", "/livez", NOBODY), ("GET", "/v1/session", READ_VIEW))
     assert {path: list(methods) for path, methods in found["paths"].items()} == {"/livez": ["get"]}
     assert set(found["components"]["schemas"]) == {"Live", "Meta", "ConditionShape", "Problem"}
+
+
+def test_no_route_is_left_out() -> None:
+    with pytest.raises(KeyError):
+        described(("GET", "/v1/new", NOBODY))
 
 
 def test_an_operation_says_what_it_takes_needs_and_answers() -> None:
