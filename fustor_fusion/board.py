@@ -145,6 +145,11 @@ class Board:
         """What the machines of this process have refused, by pipe and event."""
         return {name: refusals.count() for name, refusals in self._refusals.items()}
 
+    def is_paused(self, pipe: str) -> bool:
+        """Whether an operator wants the pipe to pause, as far as its agent has said."""
+        remote = self._remote.get(pipe)
+        return remote is not None and remote.report is not None and remote.report.desired == "paused"
+
     def progress(self, agent: str, root: str) -> int | None:
         """How many percent of its snapshot of `root` an agent has done, as far as it can tell."""
         for name, remote in self._remote.items():

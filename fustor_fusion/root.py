@@ -129,9 +129,9 @@ class Root:
         self._identities.accept(stranger.agent, stranger.identity)
         return True
 
-    def promote(self) -> LiveSession | None:
+    def promote(self, can_lead: Callable[[LiveSession], bool] = lambda session: True) -> LiveSession | None:
         """The session that leads from here on, where the leader has been away for too long."""
-        return self.table.promote(self.clock.now())
+        return self.table.promote(self.clock.now(), can_lead)
 
     async def commit(self, contributions: Sequence[Contribution]) -> list[Outcome]:
         """Commit what sessions brought."""

@@ -167,12 +167,13 @@ class Table:
         if session.leads:
             self.leader_lost_at = now
 
-    def promote(self, now: int) -> LiveSession | None:
-        """The session that takes over from a leader that was away for longer than its lease; None if there is no need, or nobody."""
+    def promote(self, now: int, can_lead: Callable[[LiveSession], bool] = lambda session: True) -> LiveSession | None:
+        """The session that takes over from a leader that was away for longer than its lease; None if there is no need, or nobody who
+        can."""
         lost = self.leader_lost_at
         if lost is None or now - lost <= self._lease:
             return None
-        following = min(self._sessions.values(), key=lambda session: session.since, default=None)
+        following = min(filter(can_lead, self._sessions.values()), key=lambda session: session.since, default=None)
         if following:
             following.role = Role.LEADER
             self._leads(following)

@@ -140,7 +140,9 @@ class Receiver:
         in each pulse."""
         for session in root.table.pulse():
             self._give_up(root, session, "nothing was heard from the agent")
-        if (promoted := root.promote()) and (standing := self._standing.get(promoted.id)):
+        if (promoted := root.promote(lambda session: not self._board.is_paused(f"{session.agent}:{session.hello.pipe}"))) and (
+            standing := self._standing.get(promoted.id)
+        ):
             log.info("%s leads from here on", promoted.agent, extra={"root": root.name, "session": promoted.id})
             standing.receiver.tell_role()
 

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from tests.e2e.system import OtherAgent, System
+from tests.e2e.system import KEY, OtherAgent, System, ask
 from tests.polling import eventually
 
 LEASE = 1.5
@@ -87,6 +87,22 @@ def test_a_leader_that_restarts_within_its_lease_leads_again(system: System) -> 
     system.wait_equal()
     assert system.roles() == {"nas-1": "leader", "nas-2": "follower"}
     assert other.states() == FOLLOWER
+
+
+def test_a_follower_that_is_paused_does_not_take_over_before_it_goes_on(pair: tuple[System, OtherAgent]) -> None:
+    system, other = pair
+    ask("POST", system.port, f"/v1/pipes/{other.pipe}/pause", {"Authorization": f"Bearer {KEY}"})
+    eventually(lambda: system.get(f"/v1/pipes/{other.pipe}")["data"]["desired"] == "paused")
+    third = system.join("nas-3")
+    eventually(lambda: system.state(third.pipe) == "RUNNING | MESSAGE_SYNC")
+    assert system.agent is not None
+    system.agent.kill()
+    eventually(lambda: leader(system) == "nas-3", within=60)
+    third.running().kill()
+    eventually(lambda: leader(system) is None)
+    ask("POST", system.port, f"/v1/pipes/{other.pipe}/resume", {"Authorization": f"Bearer {KEY}"})
+    eventually(lambda: leader(system) == "nas-2", within=60)
+    system.wait_complete()
 
 
 def test_a_leader_that_is_stopped_for_long_wakes_as_a_follower(pair: tuple[System, OtherAgent]) -> None:

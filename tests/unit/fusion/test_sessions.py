@@ -59,6 +59,15 @@ def test_after_its_lease_the_next_in_line_takes_over_and_the_old_one_follows() -
     assert table.leading is second
 
 
+def test_who_cannot_lead_is_passed_over() -> None:
+    table = Table(LEASE)
+    first = join(table, "a")
+    second, third = join(table, "b", 1), join(table, "c", 2)
+    table.remove(first, SECOND)
+    assert table.promote(12 * SECOND, lambda session: session is not second and session is not third) is None
+    assert table.promote(12 * SECOND, lambda session: session is not second) is third
+
+
 def test_without_anybody_in_line_the_next_to_come_leads_once_the_lease_is_over() -> None:
     table = Table(LEASE)
     first = join(table, "a")
