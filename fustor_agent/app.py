@@ -16,6 +16,7 @@ from fustor_agent.greeting import PipeOptions
 from fustor_agent.intent import Intents
 from fustor_agent.known_roots import KnownRoots
 from fustor_agent.life import Life
+from fustor_agent.pace import Pace
 from fustor_agent.pipe import AgentPipe
 from fustor_agent.retry import Retry
 from fustor_agent.senders.websocket import WebSocketSender
@@ -54,7 +55,8 @@ async def run(settings: AgentSettings) -> None:
         store = stack.enter_context(state_store(settings.state, settings.data))
         deadlines = settings.deadlines.by_lifecycle()
         machines = {name: stack.enter_context(kept_machine(f"{settings.id}:{name}", run_id, store, deadlines)) for name in settings.pipes}
-        pipes = {name: _pipe(settings, name, sender, machine, intents, known_roots) for name, machine in machines.items()}
+        pace = Pace(settings.load.limits())
+        pipes = {name: _pipe(settings, name, pace, sender, machine, intents, known_roots) for name, machine in machines.items()}
         await stack.enter_async_context(listening(build(pipes, settings.listen.host, key), settings.listen.host, settings.listen.port))
         link = ControlLink(HelloAgent(settings.id, _boot(), run_id, _version()), sender, _retry(settings, for_ever=True), pipes)
         await _run_pipes(pipes, link, stop)
@@ -134,7 +136,13 @@ def _stalled(pipes: Iterable[AgentPipe]) -> None:
 
 
 def _pipe(
-    settings: AgentSettings, name: str, sender: WebSocketSender, machine: StateMachine, intents: Intents, known_roots: KnownRoots
+    settings: AgentSettings,
+    name: str,
+    pace: Pace,
+    sender: WebSocketSender,
+    machine: StateMachine,
+    intents: Intents,
+    known_roots: KnownRoots,
 ) -> AgentPipe:
     pipe, reconnect, retry = settings.pipes[name], settings.reconnect, _retry(settings)
     options = PipeOptions(
@@ -143,7 +151,7 @@ def _pipe(
         run=machine.run,
         name=name,
         root=pipe.root,
-        parallel=settings.load.parallel,
+        pace=pace,
         drain_timeout=settings.drain.timeout,
         critical_after=reconnect.critical_after,
         audit=AuditOptions(settings.audit.every, settings.audit.shallow),

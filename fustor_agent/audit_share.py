@@ -26,10 +26,10 @@ class AuditShare:
         self._going_on = False
 
     def walks(self) -> tuple[Priority, ...]:
-        """The walks that may go on."""
+        """The audits that may go on."""
         if not self._going_on:
-            return (Priority.SNAPSHOT,)
-        return (Priority.SNAPSHOT, Priority.AUDIT, *((Priority.ROUND,) if self._round_left > 0 else ()))
+            return ()
+        return (Priority.AUDIT, Priority.ROUND) if self._round_left > 0 else (Priority.AUDIT,)
 
     @property
     def finished(self) -> bool:

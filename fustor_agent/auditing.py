@@ -9,9 +9,11 @@ from math import inf
 from fustor_agent import phases
 from fustor_agent.audit import AuditOptions, AuditPlan, Order, Slice
 from fustor_agent.outbox import Outbox, Priority
+from fustor_agent.pace import LoadLimits
 from fustor_agent.patience import Patience
 from fustor_agent.session import SessionRun
 from fustor_agent.sources import Remembering, Source
+from fustor_core.clock import minute_of_day
 from fustor_core.paths import ROOT
 from fustor_core.steering import Steering
 
@@ -21,10 +23,11 @@ log = logging.getLogger(__name__)
 class Auditing:
     """Carries out what is due, a slice at a time. What a lost session leaves undone waits in the outbox, and goes on in the next one."""
 
-    def __init__(self, options: AuditOptions, source: Source, outbox: Outbox, steering: Steering) -> None:
+    def __init__(self, options: AuditOptions, limits: LoadLimits, source: Source, outbox: Outbox, steering: Steering) -> None:
         # Where nobody remembers how directories looked, a shallow audit could only be a deep one, and that has a time of its own.
         self._remembers = isinstance(source, Remembering)
         self._plan = AuditPlan(options if self._remembers else replace(options, shallow=0.0))
+        self._limits = limits
         self._outbox = outbox
         self._steering = steering
 
@@ -51,6 +54,7 @@ class Auditing:
     async def wait(self, *, scheduled: bool) -> None:
         """Until something is due; only what is ordered unless `scheduled`. Where there can be no audit at the moment, until interrupted."""
         pause = self._plan.pause(_now(), scheduled=scheduled) if phases.audit_begins(self._steering.state) else inf
+        pause = max(pause, 60 * self._limits.opens_in(minute_of_day()))
         try:
             async with asyncio.timeout(pause if pause < inf else None):
                 await asyncio.Event().wait()
@@ -59,12 +63,20 @@ class Auditing:
 
     async def carry_out(self, run: SessionRun, patience: Patience, *, scheduled: bool) -> None:
         """One slice of what is due, if anything is and may be at the moment; it may be interrupted."""
-        due = self._plan.next(_now(), scheduled=scheduled)
+        window = 60 * self._limits.closes_in(minute_of_day())
+        due = self._plan.next(_now(), scheduled=scheduled) if window else None
         if due is None or not self._steering.step(phases.audit_begins(self._steering.state)):
             return
-        work = partial(self._order, run, due) if isinstance(due, Order) else partial(self._slice, run, due)
-        await patience.unless_interrupted(work)
+        await patience.unless_interrupted(partial(self._within, window, run, due))
         self._steering.step(phases.audit_ends(self._steering.state))
+
+    async def _within(self, window: float, run: SessionRun, due: Order | Slice) -> None:
+        """Carry out what is due, as far as so many seconds reach; the rest waits in the outbox."""
+        try:
+            async with asyncio.timeout(window):
+                await (self._order(run, due) if isinstance(due, Order) else self._slice(run, due))
+        except TimeoutError:
+            log.info("the audit goes on in the next window", extra=self._extra)
 
     async def _order(self, run: SessionRun, order: Order) -> None:
         if not order.begun:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from fustor_agent.audit import AuditOptions
+from fustor_agent.pace import Pace
 from fustor_agent.sources import Source
 from fustor_core.wire import Hello, Identity
 
@@ -16,7 +17,7 @@ class PipeOptions:
     run: str
     name: str
     root: str
-    parallel: int
+    pace: Pace
     drain_timeout: float
     critical_after: float
     audit: AuditOptions

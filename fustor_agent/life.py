@@ -24,7 +24,7 @@ from fustor_agent.sources import Source
 from fustor_agent.standstill import SILENT, Standstill
 from fustor_agent.walks import Begin, Walk, begin
 from fustor_agent.watching import Watching
-from fustor_core.clock import Offset
+from fustor_core.clock import Offset, minute_of_day
 from fustor_core.errors import AnotherRoot, RootGone, SessionLost, Unreachable
 from fustor_core.state import EventType, HealthState, LifecycleState
 from fustor_core.steering import Steering
@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 ROOT_RETRY: Final = 2.0
 """Seconds between looks for a root that is gone."""
 DISCONNECTED: Final = "disconnected"
+NO_WINDOW: Final = "outside-windows"
 ROOT_GONE: Final = "root-gone"
 
 
@@ -67,7 +68,7 @@ class Life:
         self._held = held
         self._outbox = Outbox()
         self._watching = Watching(source, self._outbox, steering.conditions, self._woken)
-        self._auditing = Auditing(options.audit, source, self._outbox, steering)
+        self._auditing = Auditing(options.audit, options.pace.limits, source, self._outbox, steering)
         self._readers = Readers(f"read-{options.name}")
         self._root = PipeRoot(options.name, options.root, source, self._readers, known_roots)
         self._standstill = Standstill(self._readers, steering.conditions)
@@ -167,6 +168,10 @@ class Life:
         if self._watching.failure is not None:
             raise self._watching.failure
         self._steering.look_at_saving()
+        waits = self._walk is not None and self._options.pace.limits.opens_in(minute_of_day())
+        self._conditions.note(
+            NO_WINDOW, "a walk over everything waits for its time of day" if waits else "", "wait, or change load.windows"
+        )
         stands_still, state = self._standstill.look(self._run), self._steering.state
         if self._serving and stands_still:
             self._steering.step(phases.lost(state, stands_still))
@@ -247,7 +252,7 @@ class Life:
         welcome = session.welcome
         # Measured anew in each session: a fusion that was started again has the same clock, but not to the millisecond.
         self._offset = Offset()
-        run = SessionRun(session, self._source, self._outbox, self._readers, self._watching, self._offset, self._options.parallel)
+        run = SessionRun(session, self._source, self._outbox, self._readers, self._watching, self._offset, self._options.pace)
         run.scheduler.hold(self._held)
         await run.measure()
         self._session_id, self._acknowledged = welcome.session, 0

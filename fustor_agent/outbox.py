@@ -45,7 +45,8 @@ _VIAS = {Priority.LIVE: Via.LIVE, Priority.SNAPSHOT: Via.SNAPSHOT, Priority.AUDI
 _VIAS |= dict.fromkeys((Priority.ASKED, Priority.DOUBTFUL), Via.ASKED)
 
 WALKS = (Priority.SNAPSHOT, Priority.AUDIT, Priority.ROUND)
-"""Work over many directories, that may have to wait."""
+ALL_WALKS = (Priority.ASKED, *WALKS)
+"""Work over many directories, that may have to wait; of what is asked for, lists with all below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,11 +169,11 @@ class Outbox:
 
     # What goes out
 
-    def take(self, *, checks: int, directories: int, live: bool, walks: Container[Priority] = WALKS) -> Work | None:
+    def take(self, *, checks: int, directories: int, live: bool, walks: Container[Priority] = ALL_WALKS) -> Work | None:
         """The next work: at most so many paths or directories. A `live` taker leaves walks to the others, who take checks only where
         nothing else waits: so neither starves the other. `walks` are those that may go on at the moment."""
         work: Work | None = self._take_checks(checks) if live else None
-        work = work or self._take_asked(directories)
+        work = work or self._take_asked(directories, trees=Priority.ASKED in walks)
         if not live:
             work = work or self._take_walk(directories, walks) or self._take_checks(checks)
         if work:
@@ -197,13 +198,13 @@ class Outbox:
                 del self._marks[path]
         return Checks(taken) if taken else None
 
-    def _take_asked(self, limit: int) -> Work | None:
+    def _take_asked(self, limit: int, *, trees: bool) -> Work | None:
         if self._looks:
             return self._looks.pop()
-        if self._walks[Priority.ASKED]:
+        if (waiting := self._walks[Priority.ASKED]) and (trees or not waiting[-1].recursive):
             return self._pop(Priority.ASKED, limit)
         for asked, recursive in ((self._single, False), (self._trees, True)):
-            if asked:
+            if asked and (trees or not recursive):
                 taken = [path for _, path in zip(range(limit), asked, strict=False)]
                 times = [asked.pop(path) for path in taken]
                 work = Lists(tuple(taken), recursive, Priority.ASKED, min(times))

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 from fustor_agent.doubts import DOES_NOT_ANSWER
 from fustor_agent.outbox import Checks, Lists
+from fustor_agent.pace import MOST_AT_ONCE
 from fustor_agent.same import digested
 from fustor_agent.sources import Look, Remembering, Source, Stamps
 from fustor_core.evidence import Listing, Unreadable
 from fustor_core.paths import split
 
-ENTRIES_AT_ONCE = 4000
 SECONDS_AT_ONCE = 0.05
-"""A reading ends after so many entries or so long, so that what it found travels while the next one reads."""
+"""A reading ends after so long, so that what it found travels while the next one reads."""
 
 
 class ReadingStamps:
@@ -46,7 +46,8 @@ class ReadingStamps:
 @dataclass(slots=True)
 class Reading:
     """What doing one piece of work brought. `listed` are the directories that were read, `left` those that still are to be,
-    `moved` those that are to be listed because they have moved since they were last.
+    `moved` those that are to be listed because they have moved since they were last. `ops` counts the entries and directories that were
+    read; it is to end when these are `most`.
 
     `place` is the directory that is being read at the moment, None where it is one of several, or the root as a whole (`verifying`).
     """
@@ -56,6 +57,8 @@ class Reading:
     listed: list[bytes] = field(default_factory=list)
     left: list[bytes] = field(default_factory=list)
     moved: list[bytes] = field(default_factory=list)
+    most: int = MOST_AT_ONCE
+    ops: int = 0
     wall: float = 0.0
     cpu: float = 0.0
     place: bytes | None = None
@@ -101,12 +104,13 @@ def read_glances(source: Remembering, work: Lists, reading: Reading, hangs: Call
     thread."""
     wall, cpu = time.monotonic(), time.thread_time()
     reading.left.extend(work.directories)
-    while reading.left and time.monotonic() - wall < SECONDS_AT_ONCE:
+    while reading.left and reading.ops < reading.most and time.monotonic() - wall < SECONDS_AT_ONCE:
         directory = reading.place = reading.left.pop()
         reading.listed.append(directory)
         if hangs(directory):
             continue
         glance = source.glance(directory)
+        reading.ops += glance.looks + 1
         reading.moved.extend(glance.moved)
         reading.left.extend(glance.below)
     reading.verify(source)
@@ -118,11 +122,11 @@ def read_lists(source: Source, work: Lists, reading: Reading, hangs: Callable[[b
     """List directories, going down where the work is recursive, until a reading's measure is full. One that `hangs` is not touched, but
     stated. Runs on a reader thread."""
     wall, cpu = time.monotonic(), time.thread_time()
-    found, entries = reading.look, 0
+    found = reading.look
     # What fusion asked for because its own digest was another is told in full.
     says_same = work.priority.audits and not work.look
     reading.left.extend(work.directories)
-    while reading.left and entries < ENTRIES_AT_ONCE and time.monotonic() - wall < SECONDS_AT_ONCE:
+    while reading.left and reading.ops < reading.most and time.monotonic() - wall < SECONDS_AT_ONCE:
         directory = reading.place = reading.left.pop()
         if hangs(directory):
             look = Look([Unreadable(directory, reading.stamps.take(), DOES_NOT_ANSWER)])
@@ -130,7 +134,7 @@ def read_lists(source: Source, work: Lists, reading: Reading, hangs: Callable[[b
             look = source.list(directory, reading.stamps)
         reading.listed.append(directory)
         found.evidence.extend(digested(look.evidence) if says_same else look.evidence)
-        entries += sum(len(one.entries) for one in look.evidence if isinstance(one, Listing)) + 1
+        reading.ops += sum(len(one.entries) for one in look.evidence if isinstance(one, Listing)) + 1
         if work.recursive:
             reading.left.extend(look.directories)
         else:

@@ -2,20 +2,23 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from math import inf
 from typing import Final
 
 from fustor_agent.audit_share import AuditShare
 from fustor_agent.doubts import DOES_NOT_ANSWER
 from fustor_agent.outbox import Checks, Lists, Outbox, Priority, Work
 from fustor_agent.outgoing import Outgoing
+from fustor_agent.pace import Pace
 from fustor_agent.readers import DoesNotAnswer, Readers
 from fustor_agent.reading import Reading, ReadingStamps, directory_of, read_checks, read_glances, read_lists
 from fustor_agent.sources import Remembering, Source, Watchable
 from fustor_agent.watching import Watching
-from fustor_core.clock import Stamper, boottime, wall
+from fustor_core.clock import Stamper, boottime, minute_of_day, wall
 from fustor_core.evidence import Gone, Listing, Same, Seen, Unreadable
 from fustor_core.paths import show
 from fustor_core.supervision import all_running
@@ -53,7 +56,7 @@ class Scheduler:
     read before, so that nothing else waits where that hangs again; the others walk."""
 
     def __init__(
-        self, source: Source, outbox: Outbox, outgoing: Outgoing, stamper: Stamper, readers: Readers, watching: Watching, parallel: int
+        self, source: Source, outbox: Outbox, outgoing: Outgoing, stamper: Stamper, readers: Readers, watching: Watching, pace: Pace
     ) -> None:
         self._source = source
         self._outbox = outbox
@@ -63,8 +66,8 @@ class Scheduler:
         self._watching = watching
         self._doubts = watching.doubts
         self.audits = AuditShare(outbox)
-        self._parallel = parallel
-        self._parallelism = Parallelism(parallel)
+        self._pace = pace
+        self._parallelism = Parallelism(pace.limits.parallel)
         self._changed = asyncio.Event()
         self._walking = True
         self._held = False
@@ -87,16 +90,16 @@ class Scheduler:
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Read until cancelled. `ready` is called when evidence has been handed over."""
-        await all_running(*(self._lane(number, ready) for number in range(_DOUBTFUL, self._parallel + 1)))
+        await all_running(*(self._lane(number, ready) for number in range(_DOUBTFUL, self._pace.limits.parallel + 1)))
 
     async def _lane(self, number: int, ready: Callable[[], None]) -> None:
         while True:
             work = self._take(number)
             if work is None:
-                self._changed.clear()
-                await self._changed.wait()
+                await self._wait()
                 continue
-            reading = Reading(ReadingStamps(self._stamper))
+            reading = Reading(ReadingStamps(self._stamper), most=self._pace.most_at_once)
+            reserved = self._pace.begin(time.monotonic()) if isinstance(work, Lists) else 0
             try:
                 await self._readers.run(
                     partial(self._read, work, reading),
@@ -113,19 +116,45 @@ class Scheduler:
                 if number > _LIVE:
                     self._parallelism.note(reading.wall, reading.cpu)
                 self._hand_over(work, reading)
+            finally:
+                self._note_load(work, reading, reserved)
             ready()
             self._changed.set()
+
+    async def _wait(self) -> None:
+        """Until something has changed, or a walk may go on."""
+        self._changed.clear()
+        pause = min(self._pace.pause(time.monotonic()) or inf, 60 * self._pace.limits.opens_in(minute_of_day()) or inf)
+        try:
+            async with asyncio.timeout(pause if pause < inf else None):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+
+    def _note_load(self, work: Work, reading: Reading, reserved: int) -> None:
+        if isinstance(work, Lists):
+            self._pace.end(reserved, reading.ops, reading.wall, time.monotonic())
+        else:
+            self._pace.spend(len(work.paths), time.monotonic())
 
     def _take(self, number: int) -> Work | None:
         if self._held:
             return None
         if number == _LIVE:
-            return self._outbox.take(checks=CHECKS_AT_ONCE, directories=DIRECTORIES_AT_ONCE, live=True)
+            return self._outbox.take(checks=CHECKS_AT_ONCE, directories=DIRECTORIES_AT_ONCE, live=True, walks=self._walks())
         if number > self._parallelism.wanted or not self._walking or not self._outgoing.has_room:
             return None
         if number == _DOUBTFUL:
             return self._outbox.take_doubtful()
-        return self._outbox.take(checks=CHECKS_AT_ONCE, directories=DIRECTORIES_AT_ONCE, live=False, walks=self.audits.walks())
+        return self._outbox.take(checks=CHECKS_AT_ONCE, directories=DIRECTORIES_AT_ONCE, live=False, walks=self._walks())
+
+    def _walks(self) -> list[Priority]:
+        """The walks that may go on at this moment."""
+        if self._pace.pause(time.monotonic()):
+            return []
+        # What is asked for has been waited for already, and is not much.
+        scheduled = [] if self._pace.limits.opens_in(minute_of_day()) else [Priority.SNAPSHOT, *self.audits.walks()]
+        return [Priority.ASKED, *scheduled]
 
     def _read(self, work: Work, reading: Reading) -> None:
         match work:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from fustor_agent.outbox import Outbox, Priority
 from fustor_agent.outgoing import Outgoing, Writing
+from fustor_agent.pace import Pace
 from fustor_agent.readers import Readers
 from fustor_agent.scheduler import Scheduler
 from fustor_agent.senders import Session
@@ -28,7 +29,7 @@ class SessionRun:
     """Sends what the outbox holds, and obeys what fusion asks, until the session breaks or the pipe stops."""
 
     def __init__(
-        self, session: Session, source: Source, outbox: Outbox, readers: Readers, watching: Watching, offset: Offset, parallel: int
+        self, session: Session, source: Source, outbox: Outbox, readers: Readers, watching: Watching, offset: Offset, pace: Pace
     ) -> None:
         self._session = session
         self._outbox = outbox
@@ -41,7 +42,7 @@ class SessionRun:
         self.role = welcome.role
         self.stamper = Stamper(self._view_now, welcome.slot, welcome.highest, self._staleness)
         self.outgoing = Outgoing(outbox, self.stamper, welcome.window)
-        self.scheduler = Scheduler(source, outbox, self.outgoing, self.stamper, readers, watching, parallel)
+        self.scheduler = Scheduler(source, outbox, self.outgoing, self.stamper, readers, watching, pace)
         self._to_send = asyncio.Event()
         self._moved = asyncio.Event()
         self._unanswered = 0

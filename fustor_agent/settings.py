@@ -5,8 +5,9 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
+from fustor_agent.pace import LoadLimits, Window
 from fustor_core.settings import Section, Settings
 from fustor_core.state import LifecycleState
 from fustor_core.state_keeping import StateSettings
@@ -61,10 +62,27 @@ class Pipe(Section):
     root: Name
 
 
+def _window(text: object) -> str:
+    """The window as `HH:MM-HH:MM`; ValueError for anything else."""
+    if not isinstance(text, str) or not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", text.strip()):
+        raise ValueError("should be a time of day such as 22:00-06:00")
+    return text.strip()
+
+
 class Load(Section):
-    """How much walking the storage has to bear."""
+    """How much reading the storage has to bear, for all pipes together: `parallel` at a time, and walks (snapshots, audits, new directories
+    with all below) at most `max_ops_per_second` entries and directories; these rest where one takes longer than
+    `back_off_when_latency_exceeds`. Snapshots and audits run only in the `windows`, where there are any."""
 
     parallel: int = Field(default=16, ge=1, le=256)
+    max_ops_per_second: int | None = Field(default=None, ge=1)
+    windows: tuple[Annotated[str, BeforeValidator(_window)], ...] = ()
+    back_off_when_latency_exceeds: Duration | None = None
+
+    def limits(self) -> LoadLimits:
+        """The same, as what decides takes them."""
+        windows = [Window(*(60 * int(time[:2]) + int(time[3:]) for time in text.split("-"))) for text in self.windows]
+        return LoadLimits(self.parallel, self.max_ops_per_second or 0.0, self.back_off_when_latency_exceeds or 0.0, windows)
 
 
 class Audit(Section):

@@ -33,6 +33,12 @@ def wall() -> int:
     return time.time_ns()
 
 
+def minute_of_day() -> float:
+    """Minutes since midnight, as the clocks in this time zone show."""
+    shown = time.localtime()
+    return shown.tm_hour * 60 + shown.tm_min + shown.tm_sec / 60
+
+
 class ViewClock:
     """The clock of one root: starts at the later of the wall clock and just above its own past, and runs on BOOTTIME from there."""
 

@@ -78,8 +78,9 @@ class Source(Protocol):
 @dataclass(frozen=True, slots=True)
 class Glance:
     """What a look at directories alone brought: those that have `moved` since they were last listed, and those `below` which others are
-    known, to be looked at next."""
+    known, to be looked at next; after so many `looks`."""
 
+    looks: int = 0
     moved: list[bytes] = field(default_factory=list)
     below: list[bytes] = field(default_factory=list)
 

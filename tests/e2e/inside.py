@@ -15,6 +15,7 @@ from fustor_agent.greeting import PipeOptions
 from fustor_agent.intent import Intents
 from fustor_agent.known_roots import KnownRoots
 from fustor_agent.life import Life
+from fustor_agent.pace import Pace
 from fustor_agent.pipe import AgentPipe
 from fustor_agent.reading import directory_of
 from fustor_agent.retry import Retry
@@ -85,6 +86,7 @@ class Pipe:
         attempts: int | None = None,
         states: StateStore | None = None,
         audit: AuditOptions = NEVER,
+        pace: Pace | None = None,
     ) -> None:
         self.root = directory / name
         self.root.mkdir(exist_ok=True)
@@ -92,7 +94,7 @@ class Pipe:
         self.goes_on = threading.Event()
         self.source = FaultySource(self.root, exclude=(), own=[], cross_mounts=False, staleness=0.0)
         retry = Retry(0.05, 0.2, attempts)
-        options = PipeOptions("here", "boot", f"run-{time.monotonic_ns()}", name, name, 4, 5.0, 60.0, audit)
+        options = PipeOptions("here", "boot", f"run-{time.monotonic_ns()}", name, name, pace or Pace(), 5.0, 60.0, audit)
         sender = WebSocketSender(http, url, KEY)
 
         known_roots = KnownRoots(directory / f"{name}-roots.json")
@@ -135,11 +137,12 @@ async def running(
     states: StateStore | None = None,
     prepare: Callable[[Pipe], None] = lambda pipe: None,
     audit: AuditOptions = NEVER,
+    pace: Pace | None = None,
     state: str = MESSAGE,
 ) -> AsyncIterator[list[Pipe]]:
     """Pipes that are in `state` (they follow), until the block ends. `prepare` is called with each before it starts."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as http, AsyncExitStack() as stack:
-        pipes = [Pipe(directory, url, http, name, attempts, states, audit) for name in names]
+        pipes = [Pipe(directory, url, http, name, attempts, states, audit, pace) for name in names]
         for each in pipes:
             prepare(each)
         keeping = [await stack.enter_async_context(each.keeping()) for each in pipes]

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from fustor_agent.control import UNANSWERED, ControlLink
 from fustor_agent.outbox import Outbox
+from fustor_agent.pace import Pace
 from fustor_agent.readers import Readers
 from fustor_agent.retry import Retry
 from fustor_agent.senders.websocket import WebSocketSender
@@ -75,4 +76,4 @@ async def test_a_session_in_which_the_clock_cannot_be_measured_is_lost(fusion: t
     async with asyncio.timeout(60):
         with pytest.raises(SessionLost, match="has not answered"):
             async with fusion[1].session(HELLO) as session:
-                await SessionRun(session, source, outbox, Readers("read"), watching, Offset(), 1).measure()
+                await SessionRun(session, source, outbox, Readers("read"), watching, Offset(), Pace()).measure()

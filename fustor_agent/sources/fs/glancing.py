@@ -24,8 +24,8 @@ def looks_to_keep(status: os.stat_result, now: int) -> int:
 
 def glance_at(scope: Scope, root: int, watches: Watches | None, directory: bytes) -> Glance:
     """Which of the directories in `directory` have moved, and below which of them others are known."""
-    found = Glance()
     known = [] if watches is None else watches.listed_below(directory)
+    found = Glance(len(known))
     if not known:
         return found
     reached = scope.tree.open_to_search(root, directory)

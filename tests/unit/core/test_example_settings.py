@@ -13,7 +13,15 @@ from fustor_fusion.app import authorizer_of, views_of
 from fustor_fusion.settings import FusionSettings
 
 CONFIG = Path(__file__).parents[3] / "config"
-UNSHOWN = {"fusion.key", "reconnect.attempts", "deadlines.initializing", "deadlines.recovering", "state.url"}
+UNSHOWN = {
+    "fusion.key",
+    "reconnect.attempts",
+    "load.max_ops_per_second",
+    "load.back_off_when_latency_exceeds",
+    "deadlines.initializing",
+    "deadlines.recovering",
+    "state.url",
+}
 """Keys that an example cannot show, because they exclude another or have no default: they are in its comments."""
 
 
