@@ -32,6 +32,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, str]]] = {
         "stat": "Everything known about a path.",
         "find": "What is below a path and meets find's expressions.",
         "du": "How much is below a path.",
+        "changes": "What has changed, and what changes.",
         "wait": "Wait until a path is there, or an upload is complete.",
         "refresh": "Have the agents look at a path at once.",
         "verify": "Have the agents read again what fusion claims.",

@@ -20,8 +20,21 @@ import msgspec
 from fustor_core.errors import ConfigurationError, FustorError, NobodyLooks, NoSuchPath, NotFreshEnough, Refused, Unreachable
 from fustor_core.printable import one_line
 from fustor_core.times import format_instant
+from fustor_fusion.pipe_replies import HistoryRow, Pipe, Session
 from fustor_fusion.query import Instant
-from fustor_fusion.replies import Answer, Entry, HistoryRow, Meta, Pipe, Problem, Refreshed, Rest, Root, Session, Usage, Verified, View
+from fustor_fusion.replies import (
+    Answer,
+    Change,
+    Entry,
+    Meta,
+    Problem,
+    Refreshed,
+    Rest,
+    Root,
+    Usage,
+    Verified,
+    View,
+)
 
 if TYPE_CHECKING:
     import aiohttp
@@ -98,6 +111,12 @@ class Client:
         given: dict[str, Parameter] = {"path": path, "wait": f"{wait:.3f}", "settled": settled}
         given |= {} if quiet is None else {"quiet": f"{quiet:.3f}"}
         return await self._get(f"{self._view}/rest", Answer[Rest], given)
+
+    async def changes(self, path: bytes, *, after: str | None = None, limit: int = PAGE, wait: float = 0.0) -> Answer[Sequence[Change]]:
+        """What changed at and below `path` behind the cursor `after` (`now`: from here on); `meta.next` is the cursor of the next page.
+        Where there is nothing, the answer comes after `wait` seconds. Raises NotFreshEnough where changes are missing since the cursor."""
+        given: dict[str, Parameter] = {"path": path, "limit": limit, "wait": f"{wait:.3f}", **({} if after is None else {"after": after})}
+        return await self._get(f"{self._view}/changes", Answer[Sequence[Change]], {**given, **self._demands})
 
     async def list(self, path: bytes) -> AsyncIterator[Entry]:
         """What the directory `path` holds, by name in byte order; nothing for what is no directory."""
@@ -212,7 +231,7 @@ class Client:
                 return Refused(detail, code=problem.slug)
             case 404 if problem.slug in ("no-such-path", "no-such-pipe", "blank"):
                 return NoSuchPath(detail)
-            case 412:
+            case 410 | 412:
                 return NotFreshEnough(detail)
             case 503 if problem.slug == "nobody-looks":
                 return NobodyLooks(detail)

@@ -5,6 +5,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
+from fustor_fusion.news import News
+
 SIZE: Final = 10_000
 
 
@@ -24,7 +26,7 @@ class Feed:
         self.name = name
         self._items: deque[Item] = deque(maxlen=size)
         self._last = 0
-        self._news = asyncio.Event()
+        self._news = News()
         self.ended = False
 
     @property
@@ -40,7 +42,7 @@ class Feed:
     def add(self, kind: str, data: bytes) -> None:
         self._last += 1
         self._items.append(Item(self._last, kind, data))
-        self._tell()
+        self._news.tell()
 
     def after(self, number: int, limit: int = 500) -> list[Item]:
         """The items that are kept after this number, oldest first."""
@@ -53,15 +55,11 @@ class Feed:
             return
         try:
             async with asyncio.timeout(seconds):
-                await self._news.wait()
+                await self._news.next.wait()
         except TimeoutError:
             return
 
     def end(self) -> None:
         """Nothing more will come: whoever listens goes home."""
         self.ended = True
-        self._tell()
-
-    def _tell(self) -> None:
-        self._news.set()
-        self._news = asyncio.Event()
+        self._news.tell()

@@ -3,7 +3,7 @@
 from typing import Final, NamedTuple
 
 from fustor_core.pipe import PipeState
-from fustor_fusion.replies import Pipe
+from fustor_fusion.pipe_replies import Pipe
 
 UNKNOWN: Final = "unknown"
 

@@ -1,6 +1,7 @@
 """What a query asks of a root, and what an answer holds: plain values, no I/O."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from fustor_core.evidence import Entry, Kind
 
@@ -45,6 +46,28 @@ class Found:
     changed_below: int = 0
     fresh: bool = False
     newest: Instant | None = None
+
+
+class ChangeKind(StrEnum):
+    """What happened at a path. What is gone took everything below it along; where a snapshot listed a directory for the first time, that
+    (LISTED) stands for the appearance of all that it holds."""
+
+    APPEARED = "appeared"
+    CHANGED = "changed"
+    GONE = "gone"
+    LISTED = "listed"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of a root. Numbers have no gaps, but for one where commits may have been lost; `at` is the stamp of the commit that made
+    it, so later ones have no earlier one."""
+
+    number: int
+    at: int
+    kind: ChangeKind
+    via: str
+    path: bytes
 
 
 @dataclass(frozen=True, slots=True)

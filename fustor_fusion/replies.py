@@ -137,6 +137,17 @@ class Rest(Struct, frozen=True):
     path_b64: str | UnsetType = UNSET
 
 
+class Change(Struct, frozen=True):
+    """Something that happened at a path: `at` is when fusion learnt of it, `kind` is appeared, changed, gone or listed."""
+
+    at: str
+    kind: str
+    path: str
+    via: str
+    root: str
+    path_b64: str | UnsetType = UNSET
+
+
 class Refreshed(Struct, frozen=True):
     """A path that was looked at, and whether something is there."""
 
@@ -227,54 +238,6 @@ class View(Struct, frozen=True):
 
     view: str
     roots: list[str]
-
-
-class Pipe(Struct, frozen=True):
-    """One pipe: what it does (three layers and their bitmask), what it should do (`desired`), and how it is."""
-
-    id: str
-    side: str
-    pipe_state: str
-    value: int | None
-    lifecycle: str
-    operational: str
-    health: str
-    desired: str
-    conditions: list[Condition]
-    phase: str
-    since: str
-    version: int
-    last_heartbeat: str | None
-    counters: dict[str, int]
-
-
-class HistoryRow(Struct, frozen=True):
-    """One atomic step of a pipe, and the state after it."""
-
-    version: int
-    at: str
-    events: list[str]
-    pipe_state: str
-    value: int
-    lifecycle: str
-    operational: str
-    health: str
-    reason: str
-
-
-class Session(Struct, frozen=True):
-    """One agent pipe connected to fusion. `acknowledged`: the highest sequence that is committed."""
-
-    session: str
-    agent: str
-    pipe: str
-    root: str
-    role: str
-    state: str
-    since: str
-    last_heard: str
-    acknowledged: int
-    remote: str
 
 
 def _instant(text: str) -> Instant:

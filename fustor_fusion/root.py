@@ -10,6 +10,7 @@ from fustor_core.wire import Condition, Hello, Role, Via, Welcome
 from fustor_fusion.api.ports import RootFacts, SourcePath
 from fustor_fusion.contradictions import Contradictions
 from fustor_fusion.identities import Identities
+from fustor_fusion.news import News
 from fustor_fusion.relooking import Relooking
 from fustor_fusion.sessions import Admission, LiveSession, Table
 from fustor_fusion.store_watch import StoreWatch
@@ -39,6 +40,8 @@ class Root:
             record = reading.record()
             self._agents = {each.agent: each for each in reading.agents()}
         self._identities = Identities(self._agents.values())
+        self._last_change = store.last_change
+        self.news = News()
         self._watched_by = record.watched_by
         self._watching_since = record.watching_since
         self.clock = ViewClock(record.clock, record.high_water)
@@ -136,6 +139,9 @@ class Root:
     async def commit(self, contributions: Sequence[Contribution]) -> list[Outcome]:
         """Commit what sessions brought."""
         outcomes = await self._writer.commit(contributions)
+        if self._store.last_change != self._last_change:
+            self._last_change = self._store.last_change
+            self.news.tell()
         for one in contributions:
             if one.begins is not None and one.watching_since is not None:
                 self._watched_by, self._watching_since = one.agent, one.watching_since

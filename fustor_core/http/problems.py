@@ -31,6 +31,7 @@ _TITLES: Final = {
     404: "Not found",
     405: "Not possible here",
     409: "Not possible as things are",
+    410: "Not kept any more",
     412: "Not as fresh or complete as demanded",
     413: "The request is too large",
     500: "It failed",

@@ -8,8 +8,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from aiohttp import web
@@ -20,10 +19,11 @@ from fustor_core.http import pipes as pipe_shapes
 from fustor_core.http.hosts import Hosts
 from fustor_core.http.problems import ALWAYS, Problem, of_error, of_http
 from fustor_core.paths import show
-from fustor_fusion.api import answers, finding, parameters, resting, shapes
+from fustor_fusion.api import answers, changing, finding, parameters, resting, shapes
 from fustor_fusion.api.ports import Pipes, Readiness, Roots, Sessions
 from fustor_fusion.api.scope import RootMoment, Scope
 from fustor_fusion.authorization import NOBODY, READ_ANY, READ_VIEW, SEE_PIPES, Authorizer, Needs, Principal
+from fustor_fusion.news import first_of
 from fustor_fusion.settling import DEFAULT_QUIET
 from fustor_fusion.views import InRoot, View, Views
 
@@ -167,6 +167,7 @@ class _Api:
             Route("GET", "/v1/views/{view}/find", self._query(parameters.search, finding.find), READ_VIEW),
             Route("GET", "/v1/views/{view}/usage", self._query(parameters.one, answers.usage), READ_VIEW),
             Route("GET", "/v1/views/{view}/rest", self.rest, READ_VIEW),
+            Route("GET", "/v1/views/{view}/changes", self.changes, READ_VIEW),
             Route("GET", "/v1/pipes", self.pipes, SEE_PIPES),
             Route("GET", "/v1/pipes/{id}", self.pipe, SEE_PIPES),
             Route("GET", "/v1/pipes/{id}/history", self.history, SEE_PIPES),
@@ -203,9 +204,25 @@ class _Api:
             left = deadline - loop.time()
             if judged.pause is None or left <= 0 or self._ending.is_set():
                 return _json(judged.body)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(min(judged.pause, left)):
-                    await self._ending.wait()
+            await first_of([self._ending], min(judged.pause, left))
+
+    async def changes(self, request: web.Request) -> web.Response:
+        """Answers when there is something in the feed, or when the time is over that was asked for."""
+        asked = parameters.feed(request.rel_url.raw_query_string)
+        loop, view = asyncio.get_running_loop(), self._view(request.match_info["view"])
+        deadline = loop.time() + asked.wait / 1e9
+        while True:
+            scope = self._scope(view, asked)
+            roots = [root for mount in scope.mounts if (root := self._parts.roots.get(mount.root)) is not None]
+            news = [root.news.next for root in roots]
+            fed = await loop.run_in_executor(self._pool, changing.changes, scope, asked)
+            left = deadline - loop.time()
+            if fed.some or left <= 0 or self._ending.is_set():
+                return _json(fed.body)
+            seen_all = fed.following == asked.after
+            asked = replace(asked, after=fed.following)
+            if seen_all:
+                await first_of([self._ending, *news], left)
 
     def _query(self, parse: Callable[[str], A], answer: Callable[[Scope, A], bytes]) -> Handler:
         async def handle(request: web.Request) -> web.Response:

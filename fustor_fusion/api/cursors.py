@@ -38,6 +38,12 @@ class AfterRoot(Struct, frozen=True, array_like=True, tag=4):
     place: bytes
 
 
+class AfterChanges(Struct, frozen=True, array_like=True, tag=5):
+    """The feed goes on behind these changes: by root, the clock that its numbers belong to, and the number."""
+
+    places: dict[str, tuple[str, int]]
+
+
 ListCursor = AfterName
 FindCursor = AfterDirectory | Inside | AfterRoot
 
@@ -47,7 +53,10 @@ _list: Final = msgspec.msgpack.Decoder(ListCursor)
 _find: Final[msgspec.msgpack.Decoder[FindCursor]] = msgspec.msgpack.Decoder(FindCursor)
 
 
-def encode(cursor: ListCursor | FindCursor) -> str:
+_changes: Final = msgspec.msgpack.Decoder(AfterChanges)
+
+
+def encode(cursor: ListCursor | FindCursor | AfterChanges) -> str:
     """The cursor as text that needs no escaping in a query."""
     return base64.urlsafe_b64encode(_encoder.encode(cursor)).rstrip(b"=").decode()
 
@@ -60,6 +69,11 @@ def decode_list(text: bytes) -> ListCursor:
 def decode_find(text: bytes) -> FindCursor:
     """The cursor of a search; MalformedInput for anything else."""
     return _decode(_find, text)
+
+
+def decode_changes(text: bytes) -> AfterChanges:
+    """The cursor of a feed; MalformedInput for anything else."""
+    return _decode(_changes, text)
 
 
 def _decode(decoder: msgspec.msgpack.Decoder[_T], text: bytes) -> _T:

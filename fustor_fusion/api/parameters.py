@@ -20,6 +20,7 @@ DEFAULT_LIMIT: Final = 1_000
 HIGHEST_LIMIT: Final = 10_000
 LONGEST_WAIT: Final = 60_000_000_000
 """Nanoseconds that a request may wait for its answer."""
+NOW: Final = "now"
 DEFAULT_SAMPLE: Final = 3_000
 HIGHEST_SAMPLE: Final = 1_000_000
 _LARGEST: Final = 2**63 - 1
@@ -46,6 +47,15 @@ class RestAsked(Asked):
     """Whether a path is there, and if `settled` whether it rests; waits so many ns until it is so."""
 
     settled: bool
+    wait: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChangesAsked(Asked):
+    """A page of the feed; waits so many ns for something to be on it. `after`: NOW, behind all that there is; None, from the first."""
+
+    limit: int
+    after: cursors.AfterChanges | str | None
     wait: int
 
 
@@ -112,6 +122,13 @@ def rest(raw: str) -> RestAsked:
     fields = _Fields(raw, ("path", "settled", "quiet", "wait"))
     settled = fields.get("settled", _truth)
     return RestAsked(fields.path(), *_demands(fields), settled=settled is not False, wait=fields.wait())
+
+
+def feed(raw: str) -> ChangesAsked:
+    """A page of the feed of changes."""
+    fields = _Fields(raw, ("path", "after", "limit", "wait", *_DEMANDS))
+    after = fields.get("after", lambda value: NOW if value == NOW.encode() else cursors.decode_changes(value))
+    return ChangesAsked(fields.path(), *_demands(fields), limit=fields.limit(), after=after, wait=fields.wait())
 
 
 def refresh(raw: str) -> RefreshAsked:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from fustor_core.http.pipes import PipeView
 from fustor_core.wire import Transition
+from fustor_fusion.news import News
 from fustor_fusion.stores import RootStore
 from fustor_fusion.trust import LiveRoot
 
@@ -35,6 +36,10 @@ class RootAccess(Protocol):
 
     @property
     def store(self) -> RootStore: ...
+
+    @property
+    def news(self) -> News:
+        """Told when something has changed in the store."""
 
     def live(self) -> LiveRoot:
         """What its sessions say at the moment."""

@@ -15,7 +15,7 @@ from fustor_core.http.pipes import ConditionShape, PipeShape, TransitionShape, c
 from fustor_core.times import format_instant, format_wall
 from fustor_fusion.api.ports import RootFacts, SessionView, SourcePath
 from fustor_fusion.merge.drift import NO_DRIFT, Drifts
-from fustor_fusion.query import Found, Usage
+from fustor_fusion.query import ChangeKind, Found, Usage
 from fustor_fusion.settling import Settling
 from fustor_fusion.stores import RootRecord
 from fustor_fusion.trust import Trustworthiness
@@ -78,6 +78,15 @@ class RestShape(Struct, frozen=True, gc=False):
     settles_at: str | None
     files: int
     bytes: int
+    path_b64: str | UnsetType = UNSET
+
+
+class ChangeShape(Struct, frozen=True, gc=False):
+    at: str
+    kind: ChangeKind
+    path: str
+    via: str
+    root: str
     path_b64: str | UnsetType = UNSET
 
 
@@ -149,6 +158,7 @@ class Ready(Struct, frozen=True):
 Single: TypeAlias = EntryShape | UsageShape | RestShape | PipeShape | Live | Ready
 Many: TypeAlias = (
     Sequence[EntryShape]
+    | Sequence[ChangeShape]
     | Sequence[RootShape]
     | Sequence[ViewShape]
     | Sequence[PipeShape]

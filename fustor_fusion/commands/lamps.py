@@ -10,7 +10,7 @@ from fustor_fusion.commands import json_lines
 from fustor_fusion.commands.asking import asking
 from fustor_fusion.commands.options import Connection
 from fustor_fusion.lamp import lamp
-from fustor_fusion.replies import Pipe
+from fustor_fusion.pipe_replies import Pipe
 
 _PERIOD: Final = 1.0
 _COLOURS: Final = {

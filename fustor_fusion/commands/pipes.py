@@ -12,7 +12,7 @@ from fustor_fusion.commands.asking import Asking, asking
 from fustor_fusion.commands.lamps import details
 from fustor_fusion.commands.options import Connection
 from fustor_fusion.lamp import lamp
-from fustor_fusion.replies import HistoryRow, Pipe
+from fustor_fusion.pipe_replies import HistoryRow, Pipe
 
 _GAP: Final = "  "
 

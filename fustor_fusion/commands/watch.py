@@ -17,7 +17,7 @@ from fustor_fusion.client import Client
 from fustor_fusion.commands.lamps import details
 from fustor_fusion.commands.options import Connection
 from fustor_fusion.lamp import lamp
-from fustor_fusion.replies import Pipe
+from fustor_fusion.pipe_replies import Pipe
 
 PERIOD: Final = 0.5
 """Seconds between questions."""

@@ -62,6 +62,7 @@ class Ledger:
         if found := merge.drift.at(now):
             self.drifts = self.drifts.and_found(found)
         tree.note_links(merge.links.noted)
+        tree.record(merge.changes, now)
         if not tree.links_noted:  # until their other names have been looked at, those are not known to be as they are
             pairs = zip(contributions, outcomes, strict=True)
             self._vouch(tree, [contribution for contribution, outcome in pairs if outcome.problem is None])

@@ -5,10 +5,12 @@ A chain is the list of directories from the root down to the one that holds the 
 
 from fustor_core.evidence import Entry
 from fustor_core.wire import Via
+from fustor_fusion.merge.changes import Changes
 from fustor_fusion.merge.drift import DriftKind, FoundDrift
 from fustor_fusion.merge.links import Links
 from fustor_fusion.merge.nodes import NEVER, Child, Directory, Tree
 from fustor_fusion.merge.totals import Chain, Delta, Totals, is_followed
+from fustor_fusion.query import ChangeKind
 
 
 class Names:
@@ -20,6 +22,7 @@ class Names:
         self.via = Via.LIVE
         self.links = Links()
         self.drift = FoundDrift()
+        self.changes = Changes()
 
     def absent_since(self, parent: Directory, name: bytes) -> int:
         """When a name that is not there was last known to be absent."""
@@ -78,7 +81,7 @@ class Names:
         tree.put(parent, name, Child(0, own_at, entry, at, self.via))
         parent.digest = None
         self._totals.add(chain, delta)
-        self._totals.changed(chain, at)
+        self._changed(ChangeKind.CHANGED if isinstance(found, Child) else ChangeKind.APPEARED, chain, name, at)
 
     def set_directory(self, chain: Chain, name: bytes, at: int, entry: Entry | None) -> Directory | None:
         """The directory that is there after this, None if newer evidence denies it; `entry` is None where only its existence is known."""
@@ -113,7 +116,8 @@ class Names:
         self._totals.add([made], delta)
         delta.directories = 1
         self._totals.add(chain, delta)
-        self._totals.changed([*chain, made], at)
+        made.changed_below = at
+        self._changed(ChangeKind.APPEARED, chain, name, at)
         parent.digest = None
         return made
 
@@ -135,6 +139,7 @@ class Names:
         self._tree.put_own(directory, Child(directory.id, NEVER, entry, at, self.via))
         self._totals.add(chain, delta)
         self._totals.changed(chain, at)
+        self.changes.note(ChangeKind.CHANGED, chain[:-1], directory.name, self.via)
         if len(chain) > 1:
             chain[-2].digest = None
 
@@ -147,7 +152,7 @@ class Names:
         self._tree.remove(chain[-1], name)
         chain[-1].digest = None
         self._totals.add(chain, delta)
-        self._totals.changed(chain, at)
+        self._changed(ChangeKind.GONE, chain, name, at)
 
     def _detach(self, chain: Chain, directory: Directory, at: int) -> None:
         self._note_drift(chain, DriftKind.EXTRA, directory.files + directory.directories + directory.others)
@@ -158,7 +163,11 @@ class Names:
         self._tree.detach(directory)
         chain[-1].digest = None
         self._totals.add(chain, delta)
+        self._changed(ChangeKind.GONE, chain, directory.name, at)
+
+    def _changed(self, kind: ChangeKind, chain: Chain, name: bytes, at: int) -> None:
         self._totals.changed(chain, at)
+        self.changes.note(kind, chain, name, self.via)
 
     def _note_drift(self, chain: Chain, kind: DriftKind, entries: int = 1) -> None:
         if self.via is Via.AUDIT:

@@ -5,13 +5,16 @@ Times are stamps; `NEVER` (-1) stands for one that is not known, so that every s
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
 from fustor_core.evidence import Entry
 from fustor_core.wire import Via
 from fustor_fusion.query import Instant
+
+if TYPE_CHECKING:
+    from fustor_fusion.merge.changes import Changes
 
 NEVER = -1
 ROOT_ID = 1
@@ -149,6 +152,9 @@ class Tree(Protocol):
     @property
     def links_noted(self) -> bool:
         """Whether any such are remembered."""
+
+    def record(self, changes: "Changes", at: int) -> None:
+        """Add what the commit changes to the feed; `at` is its time."""
 
     def newest(self, directory: Directory) -> Instant | None:
         """The latest modification time of the directory itself, its children, and (by their `newest`) its directories."""

@@ -10,12 +10,14 @@ from fustor_core.digest import listing_digest, sorted_digest
 from fustor_core.evidence import Entry, Evidence, Gone, Listing, Same, Seen, Unreadable
 from fustor_core.paths import components, split
 from fustor_core.wire import Via
+from fustor_fusion.merge.changes import Changes
 from fustor_fusion.merge.doubts import Doubts
 from fustor_fusion.merge.drift import DriftKind, FoundDrift
 from fustor_fusion.merge.links import Links
 from fustor_fusion.merge.names import Names
 from fustor_fusion.merge.nodes import NEVER, Child, Directory, Tree
 from fustor_fusion.merge.totals import Chain, Delta, Totals, is_followed
+from fustor_fusion.query import ChangeKind
 
 
 class Merge:
@@ -40,6 +42,11 @@ class Merge:
     def drift(self) -> FoundDrift:
         """What audits found otherwise in this commit."""
         return self._names.drift
+
+    @property
+    def changes(self) -> Changes:
+        """What this commit changes."""
+        return self._names.changes
 
     @property
     def via(self) -> Via:
@@ -184,6 +191,14 @@ class Merge:
             self.totals.changed(chain, at)
             if self.via is Via.AUDIT:
                 self.drift.note(chain, DriftKind.MISSING, len(ordered))
+            self._note_filled(chain, ordered)
+
+    def _note_filled(self, chain: Chain, entries: list[tuple[bytes, Entry]]) -> None:
+        if self.via is Via.SNAPSHOT:  # a change for each of millions of entries would tell nobody anything, and push out what does
+            self.changes.note(ChangeKind.LISTED, chain[:-1], chain[-1].name, self.via)
+            return
+        for name, _ in entries:
+            self.changes.note(ChangeKind.APPEARED, chain, name, self.via)
 
     def _fill_directory(self, parent: Directory, name: bytes, at: int, entry: Entry, delta: Delta) -> int:
         """Make a directory that is in a first listing, and count it; its id."""

@@ -16,7 +16,7 @@ from fustor_fusion.merge.doubts import Doubt
 from fustor_fusion.merge.drift import Drifts
 from fustor_fusion.merge.links import Noted
 from fustor_fusion.merge.nodes import Inode
-from fustor_fusion.query import Filter, Found, Trust, Usage
+from fustor_fusion.query import Change, Filter, Found, Trust, Usage
 
 
 class OutOfSequence(FustorError):
@@ -105,6 +105,14 @@ class Page:
     next: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class ChangeSpan:
+    """The numbers of the changes that are kept, first and last; where there never was one, 1 and 0."""
+
+    first: int
+    last: int
+
+
 class Reading(Protocol):
     """One consistent state of a root, read by one thread."""
 
@@ -134,6 +142,11 @@ class Reading(Protocol):
     def oldest_listing(self, path: bytes, most: int) -> int | None:
         """When the directory was listed that, of those at and below `path` (or what is above, if it is none), was listed longest ago. None
         where one never was, or there are more than `most` entries to look through."""
+
+    def change_span(self) -> ChangeSpan: ...
+
+    def changes(self, after: int, limit: int) -> list[Change]:
+        """At most `limit` of the changes that are kept, from the first behind the number `after`."""
 
     def links(self, limit: int) -> list[Noted]:
         """At most `limit` inodes of which the other names are to be looked at, as they were noted."""
@@ -165,6 +178,10 @@ class RootStore(Protocol):
 
     def reading(self) -> AbstractContextManager[Reading]:
         """Read the last committed state, from any thread, without waiting for a writer."""
+
+    @property
+    def last_change(self) -> int:
+        """The number of the last committed change. Safe to ask from any thread."""
 
     @property
     def links_noted(self) -> bool:

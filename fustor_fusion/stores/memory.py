@@ -3,19 +3,22 @@
 import secrets
 import threading
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 
 from fustor_core.evidence import Entry
 from fustor_core.paths import join
 from fustor_core.wire import Identity
+from fustor_fusion.merge.changes import KEPT, Changes
 from fustor_fusion.merge.drift import Drifts
 from fustor_fusion.merge.ledger import Ledger
 from fustor_fusion.merge.links import Noted, inode_of
 from fustor_fusion.merge.nodes import NEVER, ROOT_ID, Child, Directory, Inode
 from fustor_fusion.merge.totals import latest
-from fustor_fusion.query import Found, Instant
-from fustor_fusion.stores import AgentRecord, Contribution, Outcome, Reading, RootRecord
+from fustor_fusion.query import Change, Found, Instant
+from fustor_fusion.stores import AgentRecord, ChangeSpan, Contribution, Outcome, Reading, RootRecord
 from fustor_fusion.stores.reading import ABOVE_ROOT, TreeReading
 
 
@@ -32,6 +35,8 @@ class MemoryTree:
         self.links: dict[Inode, Noted] = {}
         self._names: dict[Inode, set[tuple[int, bytes]]] = {}
         self._notes = 0
+        self.changes: deque[Change] = deque(maxlen=KEPT)
+        self.last_change = 0
 
     def lookup(self, parent: Directory, name: bytes) -> Directory | Child | None:
         child = self.entries[parent.id].get(name)
@@ -94,6 +99,11 @@ class MemoryTree:
     @property
     def links_noted(self) -> bool:
         return bool(self.links)
+
+    def record(self, changes: Changes, at: int) -> None:
+        self.last_change += changes.count
+        first = self.last_change - len(changes.made) + 1
+        self.changes += [Change(number, at, *made) for number, made in enumerate(changes.made, start=first)]
 
     def names_of(self, inode: Inode) -> set[tuple[int, bytes]]:
         """Where something with several names is known: directories and names there, also in directories that are detached."""
@@ -171,6 +181,13 @@ class MemoryReading(TreeReading):
         first = 0 if after is None else bisect_right(names, after)
         return [(name, children[name]) for name in names[first : first + limit]]
 
+    def change_span(self) -> ChangeSpan:
+        kept = self._tree.changes
+        return ChangeSpan(kept[0].number, kept[-1].number) if kept else ChangeSpan(1, 0)
+
+    def changes(self, after: int, limit: int) -> list[Change]:
+        return list(islice((change for change in self._tree.changes if change.number > after), limit))
+
     def links(self, limit: int) -> list[Noted]:
         return sorted(self._tree.links.values(), key=lambda note: note.number)[:limit]
 
@@ -233,6 +250,10 @@ class MemoryStore:
     def reading(self) -> Iterator[Reading]:
         with self._lock:
             yield MemoryReading(self._tree, self._ledger)
+
+    @property
+    def last_change(self) -> int:
+        return self._tree.last_change
 
     @property
     def links_noted(self) -> bool:

@@ -8,8 +8,8 @@ from fustor_core.errors import MalformedInput
 from fustor_core.paths import components, is_below, join
 from fustor_fusion.merge.links import Noted
 from fustor_fusion.merge.nodes import NEVER, ROOT_ID, Child, Directory, Inode
-from fustor_fusion.query import Filter, Found, Trust, Usage
-from fustor_fusion.stores import AgentRecord, Page, RootRecord
+from fustor_fusion.query import Change, Filter, Found, Trust, Usage
+from fustor_fusion.stores import AgentRecord, ChangeSpan, Page, RootRecord
 from fustor_fusion.stores.answers import found, is_fresh, kind_of, matcher, usage_of_directory, usage_of_leaf
 from fustor_fusion.stores.cursors import ScanCursor, WalkCursor, decode, encode
 
@@ -61,6 +61,12 @@ class TreeReading(ABC):
     @abstractmethod
     def range(self, directory: int, after: bytes | None, limit: int) -> list[tuple[bytes, Child]]:
         """Children by name in byte order, from the first behind `after`."""
+
+    @abstractmethod
+    def change_span(self) -> ChangeSpan: ...
+
+    @abstractmethod
+    def changes(self, after: int, limit: int) -> list[Change]: ...
 
     @abstractmethod
     def links(self, limit: int) -> list[Noted]: ...

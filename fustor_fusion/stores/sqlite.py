@@ -14,7 +14,7 @@ from fustor_core.errors import StoreUnavailable
 from fustor_core.wire import Identity
 from fustor_fusion.merge.ledger import Ledger
 from fustor_fusion.merge.links import Noted
-from fustor_fusion.stores import AgentRecord, Contribution, Outcome, Reading
+from fustor_fusion.stores import AgentRecord, Contribution, Outcome, Reading, sqlite_changes
 from fustor_fusion.stores.sqlite_reading import SqliteReading
 from fustor_fusion.stores.sqlite_rows import AGENT, DRIFT, RECORD, from_agent, from_drifts, from_record, to_agent, to_drifts, to_record
 from fustor_fusion.stores.sqlite_schema import damaged, prepare
@@ -89,9 +89,10 @@ class SqliteStore:
             self._connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
             self._connection.execute("PRAGMA journal_size_limit=67108864")
             self._connection.execute(f"PRAGMA busy_timeout={int(WRITER_BUSY_SECONDS * 1000)}")
-            self._connection.execute("UPDATE meta SET clean = 0")
             self._tree = SqliteTree(self._connection, self._cached_directories)
             self._ledger = self._load()
+            self._tree.begin_changes(*sqlite_changes.begin(self._connection))
+            self._connection.execute("UPDATE meta SET clean = 0")
         except BaseException:
             self._connection.close()
             raise
@@ -124,6 +125,10 @@ class SqliteStore:
                 self._drop(mark, max(DROP_AT_LEAST, 2 * sum(len(one.evidence) for one in contributions)))
             self._write_ledger()
         return outcomes
+
+    @property
+    def last_change(self) -> int:
+        return self._tree.last_change
 
     @property
     def links_noted(self) -> bool:
@@ -196,12 +201,13 @@ class SqliteStore:
                 raise
             self._ledger.changed.clear()
             self._kept_drifts = self._ledger.drifts
-            self._tree.trim()
+            self._tree.committed()
 
     def _write_ledger(self) -> None:
         ledger = self._ledger
-        columns = ", ".join(f"{column} = ?" for column in (*RECORD.split(", "), "epoch", "next_id"))
-        self._connection.execute(f"UPDATE meta SET {columns}", (*from_record(ledger.record), ledger.epoch, self._tree.next_id))
+        columns = ", ".join(f"{column} = ?" for column in (*RECORD.split(", "), "epoch", "next_id", "last_change"))
+        values = (*from_record(ledger.record), ledger.epoch, self._tree.next_id, self._tree.number)
+        self._connection.execute(f"UPDATE meta SET {columns}", values)
         rows = [from_agent(ledger.agents[agent]) for agent in ledger.changed]
         self._connection.executemany(f"INSERT OR REPLACE INTO agents ({AGENT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
         if ledger.drifts is not self._kept_drifts:

@@ -12,8 +12,8 @@ from fustor_core.paths import components, join
 from fustor_fusion.merge.drift import Drifts
 from fustor_fusion.merge.links import Noted
 from fustor_fusion.merge.nodes import ROOT_ID, Child, Directory, Inode
-from fustor_fusion.query import Filter, Found
-from fustor_fusion.stores import AgentRecord, Page, RootRecord
+from fustor_fusion.query import Change, Filter, Found
+from fustor_fusion.stores import AgentRecord, ChangeSpan, Page, RootRecord, sqlite_changes
 from fustor_fusion.stores.answers import kind_of, matcher
 from fustor_fusion.stores.cursors import ScanCursor, WalkCursor, decode, encode
 from fustor_fusion.stores.reading import TreeReading, Way
@@ -67,6 +67,12 @@ class SqliteReading(TreeReading):
     def range(self, directory: int, after: bytes | None, limit: int) -> list[tuple[bytes, Child]]:
         rows = self._connection.execute(_RANGE, (directory, after or b"", limit)).fetchall()
         return [(row[0], to_child(row[1:])) for row in rows]
+
+    def change_span(self) -> ChangeSpan:
+        return sqlite_changes.span(self._connection)
+
+    def changes(self, after: int, limit: int) -> list[Change]:
+        return sqlite_changes.read(self._connection, after, limit)
 
     def links(self, limit: int) -> list[Noted]:
         rows = self._connection.execute("SELECT mount, inode, gone, number FROM links ORDER BY number LIMIT ?", (limit,))

@@ -44,6 +44,18 @@ RECORD = "clock, high_water, drop_mark, watching_since, watched_by, snapshot_at,
 AGENT = "agent, slot, run, session, sequence, highest, clean_to, identity, entries"
 
 
+def from_via(via: Via) -> int | None:
+    """The code of an act (`acts`)."""
+    return _VIA_CODES[via]
+
+
+def to_via(code: int) -> Via:
+    """The act with this code."""
+    via = _VIA_OF[code]
+    assert via is not None  # only NULL stands for none
+    return via
+
+
 def to_child(row: Row) -> Child:
     """A Child from the columns of CHILD."""
     child, at, changed_at, via = row[:4]

@@ -77,7 +77,18 @@ VERSION_3 = (
     """,
 )
 
-MIGRATIONS: tuple[Sequence[str], ...] = (VERSION_1, VERSION_2, VERSION_3)
+VERSION_4 = (
+    "ALTER TABLE meta ADD COLUMN last_change INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE meta ADD COLUMN skipped_to INTEGER NOT NULL DEFAULT 0",
+    """
+    CREATE TABLE changes (
+        number INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind INTEGER NOT NULL, via INTEGER NOT NULL, path BLOB NOT NULL)
+    """,
+    "CREATE TABLE change_kinds (kind INTEGER PRIMARY KEY, name TEXT NOT NULL)",
+    "INSERT INTO change_kinds VALUES (1, 'appeared'), (2, 'changed'), (3, 'gone'), (4, 'listed')",
+)
+
+MIGRATIONS: tuple[Sequence[str], ...] = (VERSION_1, VERSION_2, VERSION_3, VERSION_4)
 """What makes each version of the schema from the one before; the first makes it from nothing."""
 
 

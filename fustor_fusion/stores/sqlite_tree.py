@@ -5,8 +5,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fustor_core.evidence import Entry
+from fustor_fusion.merge.changes import Changes
 from fustor_fusion.merge.nodes import NEVER, ROOT_ID, Child, Directory, Inode
 from fustor_fusion.query import Instant
+from fustor_fusion.stores import sqlite_changes
 from fustor_fusion.stores.sqlite_rows import (
     CHILD,
     CHILD_WIDTH,
@@ -67,6 +69,8 @@ class SqliteTree:
         self.next_id = 0
         self.links_noted, self._notes = self._connection.execute("SELECT count(*) > 0, coalesce(max(number), 0) FROM links").fetchone()
         self._root: Directory | None = None
+        self.last_change = 0
+        self._skipped_to = 0
         self.forget()
 
     def forget(self) -> None:
@@ -80,6 +84,7 @@ class SqliteTree:
         self._filled: list[Any] = []
         self._filled_in: set[int] = set()
         self._detached: list[int] = []
+        self.number = self.last_change
 
     def write(self, drop_mark: int) -> None:
         """Write everything that has changed since the last time."""
@@ -88,8 +93,10 @@ class SqliteTree:
         self._connection.executemany("INSERT INTO detached VALUES (?)", ((number,) for number in self._detached))
         self._detached.clear()
 
-    def trim(self) -> None:
-        """Keep the cache within its bound; between commits, because a directory that is in use must not be loaded a second time."""
+    def committed(self) -> None:
+        """What was written is in the file. The cache is kept within its bound: between commits, because a directory that is in use must not
+        be loaded a second time."""
+        self.last_change = self.number
         if len(self._young) > self._capacity // 2:
             self._old, self._young = self._young, {}
 
@@ -181,6 +188,13 @@ class SqliteTree:
             self._notes += 1  # never the number of an earlier note, so that whoever deals with that one leaves this alone
             self._connection.executemany(_NOTE_LINK, ((*inode, gone, self._notes) for inode, gone in noted.items()))
             self.links_noted = True
+
+    def record(self, changes: Changes, at: int) -> None:
+        self.number = sqlite_changes.write(self._connection, self.number, changes, at, self._skipped_to)
+
+    def begin_changes(self, last: int, skipped_to: int) -> None:
+        """Changes go on behind this number; see `sqlite_changes.begin`."""
+        self.last_change, self.number, self._skipped_to = last, last, skipped_to
 
     def newest(self, directory: Directory) -> Instant | None:
         self._write_entries()

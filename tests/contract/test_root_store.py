@@ -11,9 +11,10 @@ from fustor_core.errors import MalformedInput, Refused
 from fustor_core.evidence import Entry, Evidence, Gone, Kind, Listing, Same, Seen, Unreadable
 from fustor_core.paths import components, is_below, split
 from fustor_core.wire import Identity, Via
+from fustor_fusion.merge.changes import KEPT
 from fustor_fusion.merge.drift import Drift, Drifts
 from fustor_fusion.query import Filter, Usage
-from fustor_fusion.stores import Contribution, Outcome, OutOfSequence, RootStore
+from fustor_fusion.stores import ChangeSpan, Contribution, Outcome, OutOfSequence, RootStore
 from fustor_fusion.stores.memory import MemoryStore
 from fustor_fusion.stores.sqlite import SqliteStore
 from tests.oracle import entry_of, every_child, held
@@ -224,6 +225,47 @@ def test_a_directory_remembers_when_anything_below_it_changed_last(agent: Agent)
         (51, False),
         (51, False),
     )
+
+
+def feed(store: RootStore, after: int = 0, limit: int = 100) -> list[tuple[int, str, str, bytes]]:
+    """The changes behind a number: number, kind, act, path."""
+    with store.reading() as reading:
+        return [(change.number, change.kind, change.via, change.path) for change in reading.changes(after, limit)]
+
+
+def test_every_change_has_a_number_and_what_changes_nothing_has_none(agent: Agent) -> None:
+    store = agent.store
+    with store.reading() as reading:
+        assert (reading.change_span(), store.last_change) == (ChangeSpan(1, 0), 0)
+    agent.says(Seen(b"", 5, DIRECTORY), Listing(b"", 6, {b"d": DIRECTORY, b"f": FILE}), via=Via.SNAPSHOT)
+    assert feed(store) == [(1, "changed", "snapshot", b""), (2, "listed", "snapshot", b"")]
+    agent.says(Listing(b"d", 10, {b"a": FILE, b"sub": DIRECTORY}), Seen(b"f", 11, entry_of("f", 9)), Seen(b"d/sub/x", 12, FILE))
+    assert feed(store, after=2) == [
+        (3, "appeared", "live", b"d/a"),
+        (4, "appeared", "live", b"d/sub"),
+        (5, "changed", "live", b"f"),
+        (6, "appeared", "live", b"d/sub/x"),
+    ]
+    agent.says(Seen(b"f", 13, entry_of("f", 9)), Gone(b"never", 14), Listing(b"", 1, {}), Listing(b"d/sub", 15, {b"x": FILE}))
+    assert store.last_change == 6
+    agent.says(Seen(b"d/sub", 20, DIRECTORY), Seen(b"d/sub", 21, FILE), Gone(b"d", 22), via=Via.AUDIT)
+    assert feed(store, after=6) == [(7, "gone", "audit", b"d/sub"), (8, "appeared", "audit", b"d/sub"), (9, "gone", "audit", b"d")]
+    assert feed(store, after=3, limit=2) == feed(store)[3:5]
+    with store.reading() as reading:
+        assert (reading.change_span(), store.last_change) == (ChangeSpan(1, 9), 9)
+        stamps = [change.at for change in reading.changes(0, 100)]
+        assert stamps == sorted(stamps)
+
+
+def test_the_feed_keeps_the_last_changes_and_their_numbers(agent: Agent) -> None:
+    for at in range(100, 100 + KEPT // 1000):
+        agent.says(*(Seen(b"%d-%d" % (at, name), at * 1000 + name, FILE) for name in range(1000)))
+    agent.says(Seen(b"one more", 10**6, FILE))
+    with agent.store.reading() as reading:
+        assert reading.change_span() == ChangeSpan(2, KEPT + 1)
+        assert len(reading.changes(0, 10 * KEPT)) == KEPT
+        [last] = reading.changes(KEPT, 10)
+        assert (last.number, last.path) == (KEPT + 1, b"one more")
 
 
 def test_a_frame_out_of_sequence_changes_nothing_and_harms_no_other(store: RootStore) -> None:

@@ -30,6 +30,7 @@ from fustor_fusion.api import cursors
 from fustor_fusion.api.application import PRINCIPAL, Parts, Route, build
 from fustor_fusion.api.ports import RootAccess, RootFacts, SessionView, SourcePath
 from fustor_fusion.authorization import PUSH_ANY, Authorizer, Key, hash_key
+from fustor_fusion.news import News
 from fustor_fusion.stores import Contribution, Reading, RootStore
 from fustor_fusion.stores.memory import MemoryStore
 from fustor_fusion.stores.sqlite import SqliteStore
@@ -94,6 +95,7 @@ class FakeRoot:
     store: RootStore
     state: LiveRoot = LIVE
     about: RootFacts = FACTS
+    news: News = field(default_factory=News)
 
     def live(self) -> LiveRoot:
         return self.state
@@ -761,6 +763,10 @@ class Slow:
         self.links_noted = False
         self.forget_links: Callable[..., Any] = store.forget_links
         self.close: Callable[..., Any] = store.close
+
+    @property
+    def last_change(self) -> int:
+        return self._store.last_change
 
     @contextmanager
     def _reading(self) -> Iterator[Reading]:

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,10 @@ import pytest
 from fustor_core.errors import StoreDamaged, StoreUnavailable
 from fustor_core.evidence import Entry, Gone, Listing, Seen
 from fustor_core.wire import Identity, Via
+from fustor_fusion.merge.changes import KEPT
 from fustor_fusion.stores import Contribution, Outcome
 from fustor_fusion.stores.sqlite import SqliteStore
+from fustor_fusion.stores.sqlite_changes import SKIPPED
 from fustor_fusion.stores.sqlite_schema import MIGRATIONS, prepare
 from tests.oracle import entry_of, held, totals
 
@@ -324,7 +327,8 @@ def test_an_entry_takes_less_than_140_bytes(path: Path, store: SqliteStore) -> N
         }
         listings.append(Listing(b"directory-%06d" % directory, stamp + 1024 * (directory + 2), names))
         count += 26
-    say(store, 1, Listing(b"", stamp + 1024, root), *listings)
+    first = Contribution("nas1", "run", "session", 1, Via.SNAPSHOT, [Listing(b"", stamp + 1024, root), *listings])
+    assert store.commit([first], 10**6, 0)[0].problem is None
     store.close()
     assert path.stat().st_size / count < 140
 
@@ -355,3 +359,30 @@ def test_the_example_queries_of_the_documentation_run(store: SqliteStore) -> Non
         assert all(connection.execute(query).fetchall() for query in queries)
     finally:
         connection.close()
+
+
+def test_numbers_of_changes_that_may_have_been_lost_are_not_given_to_others(path: Path) -> None:
+    with closing(SqliteStore(path)) as made:
+        made.open_session("nas1", "run", "session", IDENTITY, 1)
+        say(made, 1, Seen(b"f", 20, entry_of("f", 3)))
+        last = made.last_change
+    with closing(SqliteStore(path)) as reopened:
+        say(reopened, 2, Seen(b"g", 21, entry_of("f", 3)))
+        assert reopened.last_change == last + 1
+    for _ in range(2):
+        connection = sqlite3.connect(path)
+        connection.execute("UPDATE meta SET clean = 0")
+        connection.commit()
+        connection.close()
+        with closing(SqliteStore(path)) as reopened:
+            reopened.open_session("nas1", "run", "another", IDENTITY, 1)
+    with closing(SqliteStore(path)) as reopened:
+        reopened.open_session("nas1", "run", "session", IDENTITY, 1)
+        say(reopened, 1, Seen(b"h", 22, entry_of("f", 3)))
+        with reopened.reading() as reading:
+            kept = [(change.number, change.path) for change in reading.changes(0, 10)]
+        assert kept == [(last, b"f"), (last + 1, b"g"), (last + 1 + SKIPPED + 1, b"h")]
+        for thousand in range(KEPT // 5000):
+            say(reopened, 2 + thousand, *(Seen(b"%d-%d" % (thousand, name), 23 + thousand, entry_of("f", 3)) for name in range(5000)))
+        with reopened.reading() as reading:
+            assert reading.change_span().first == last + 1 + SKIPPED + 2

@@ -17,7 +17,8 @@ from fustor_fusion.commands.totals import parse_threshold
 from fustor_fusion.commands.tree import Tree, post_order
 from fustor_fusion.commands.typed import Place, Source, normal, readings
 from fustor_fusion.lamp import lamp
-from fustor_fusion.replies import Entry, Pipe
+from fustor_fusion.pipe_replies import Pipe
+from fustor_fusion.replies import Entry
 
 SRV = [Source(b"/srv/data", b"/data")]
 
