@@ -11,9 +11,10 @@ from msgspec.structs import replace
 
 from fustor_agent import phases
 from fustor_agent.auditing import Auditing
+from fustor_agent.counters import counters_of
 from fustor_agent.greeting import PipeOptions, hello_of
 from fustor_agent.known_roots import KnownRoots
-from fustor_agent.outbox import Outbox, Priority
+from fustor_agent.outbox import Outbox
 from fustor_agent.patience import Patience
 from fustor_agent.pipe_root import PipeRoot, remedy_of
 from fustor_agent.readers import Readers
@@ -117,18 +118,8 @@ class Life:
 
     def counters(self) -> Mapping[str, int]:
         """How much waits, and how far the walk is."""
-        run, waiting = self._run, self._outbox.waiting
-        return {
-            "marked": waiting(Priority.LIVE),
-            "asked": waiting(Priority.ASKED),
-            "walk_entries": run.scheduler.entries if run else 0,
-            "walk_directories": run.scheduler.directories if run else 0,
-            "walk_directories_left": waiting(Priority.SNAPSHOT),
-            "audit_directories": run.scheduler.audits.directories if run else 0,
-            "audit_directories_left": waiting(Priority.AUDIT) + waiting(Priority.ROUND),
-            "folded": self._outbox.folded,
-            "young_dropped": self._watching.young.dropped,
-        }
+        counted = counters_of(self._outbox, self._run.scheduler if self._run else None, self._walk)
+        return {**counted, "young_dropped": self._watching.young.dropped}
 
     async def run(self) -> None:
         """Live until the stop."""
@@ -269,6 +260,8 @@ class Life:
             raise weightiest(caught) from caught
         finally:
             self._acknowledged, self._run, self._serving = run.acknowledged, None, False
+            if self._walk:
+                self._walk.session_over(run.scheduler.entries)
 
     async def _follow(self, run: SessionRun, *, resumed: bool) -> None:
         """Walk if that is due, then follow changes until the pipe stops; then deliver what is left."""

@@ -51,6 +51,7 @@ class SessionRun:
         self.stalled = ""
         """Why fusion commits nothing at the moment; empty where it does."""
         self.walk_done = False
+        self._expected = welcome.entries
         self.on_role: Callable[[Role], None] = lambda role: None
 
     def _view_now(self) -> int:
@@ -179,7 +180,7 @@ class SessionRun:
         await self._until(lambda: self.outgoing.walked_all, progress)
         last = self.outgoing.sequence
         await self._until(lambda: self.acknowledged >= last, progress)
-        self.walk_done = True
+        self.walk_done, self._expected = True, walk.listed(self.scheduler.entries)
         progress.finished()
 
     async def audit(self, round_directories: int = 0) -> None:
@@ -214,7 +215,7 @@ class SessionRun:
         """A walk that begins at this moment."""
         at = self.stamper.take()
         self.stamper.drop(at)
-        return Walk(at, self._session.welcome.clock, self.role is Role.LEADER)
+        return Walk(at, self._session.welcome.clock, self.role is Role.LEADER, self._expected, -self.scheduler.entries)
 
     async def drain(self, seconds: float) -> bool:
         """Deliver every change that is known, leaving walks; whether all of it was acknowledged in time."""

@@ -6,7 +6,7 @@ from enum import Enum
 from fustor_core.wire import Role, Welcome
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Walk:
     """A walk over the whole root that is not finished. `at` is when watching had begun, on the view clock `clock`; `leads` whether it is
     the snapshot of a leader, or sets the watches of a follower."""
@@ -14,6 +14,18 @@ class Walk:
     at: int
     clock: str
     leads: bool
+    expected: int = 0
+    """How many entries there were at the last snapshot; 0 where there was none."""
+    counted: int = 0
+    """Entries that were listed in sessions that are over, less those that the present one had listed before this walk."""
+
+    def listed(self, in_session: int) -> int:
+        """How many entries it has listed, where its session has listed so many."""
+        return self.counted + in_session
+
+    def session_over(self, in_session: int) -> None:
+        """It goes on in the next session."""
+        self.counted += in_session
 
 
 class Begin(Enum):

@@ -259,7 +259,8 @@ class Ping(Frame, frozen=True, array_like=True, tag=5):
 class Welcome(Frame, frozen=True, array_like=True, tag=1):
     """The session stands. `now` is the view clock at the answer, `highest` the agent's highest committed stamp, `window` the number of
     batches that may wait for their acknowledgement. `snapshot` asks for a listing of everything, `why` says what for. `quiet` is for how
-    many seconds a file must have been as it is to count as settled.
+    many seconds a file must have been as it is to count as settled. `entries` are as many as there are, 0 if there was
+    no snapshot yet: by them the agent says how far the next one is.
     """
 
     session: str
@@ -273,6 +274,7 @@ class Welcome(Frame, frozen=True, array_like=True, tag=1):
     snapshot: bool
     why: str
     quiet: float = 0.0
+    entries: Natural = 0
 
 
 class Ack(Frame, frozen=True, array_like=True, tag=2):

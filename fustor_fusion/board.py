@@ -18,6 +18,7 @@ from fustor_core.state import StateMachine
 from fustor_core.state import Transition as Change
 from fustor_core.wire import PipeReport, Transition
 from fustor_fusion.feed import Feed
+from fustor_fusion.progress import progress
 
 HISTORY = 1000
 LATE_AFTER = 3
@@ -150,14 +151,13 @@ class Board:
         remote = self._remote.get(pipe)
         return remote is not None and remote.report is not None and remote.report.desired == "paused"
 
-    def progress(self, agent: str, root: str) -> int | None:
-        """How many percent of its snapshot of `root` an agent has done, as far as it can tell."""
+    def progress(self, agent: str, root: str) -> str:
+        """How far an agent is with its snapshot of `root`, in words; empty where it does not tell."""
         for name, remote in self._remote.items():
             report = remote.report
             if name.startswith(f"{agent}:") and report is not None and report.root == root:
-                done, left = report.counters.get("walk_directories", 0), report.counters.get("walk_directories_left", 0)
-                return 100 * done // (done + left) if done + left else None
-        return None
+                return progress(report.counters)
+        return ""
 
     def _view(self, remote: _Remote) -> PipeView:
         last = remote.history[-1]

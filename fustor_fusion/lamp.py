@@ -4,6 +4,7 @@ from typing import Final, NamedTuple
 
 from fustor_core.pipe import PipeState
 from fustor_fusion.pipe_replies import Pipe
+from fustor_fusion.progress import progress
 
 UNKNOWN: Final = "unknown"
 
@@ -48,24 +49,13 @@ def _running(pipe: Pipe, state: PipeState) -> Lamp:
     if state & PipeState.AUDIT_PHASE:
         return Lamp("auditing", cause)
     if state & PipeState.SNAPSHOT_SYNC:
-        share = progress(pipe)
-        return Lamp("snapshot" if share is None else f"snapshot {share} %", cause)
+        done = progress(pipe.counters)
+        return Lamp(f"snapshot {done}".rstrip(), cause)
     if state & PipeState.CONF_OUTDATED and not cause:
         cause = "the settings have changed: restart it to apply them"
     if state & PipeState.MESSAGE_SYNC:
         return Lamp("live", cause)
     return Lamp("live" if pipe.side == "fusion" else "ready", cause)
-
-
-def progress(pipe: Pipe) -> int | None:
-    """How much of the snapshot is done, in percent, at most 99; None where the pipe does not say.
-
-    Of the directories known so far, so it may also fall: what is below a directory is unknown until it is listed.
-    """
-    done, left = pipe.counters.get("walk_directories"), pipe.counters.get("walk_directories_left")
-    if done is None or left is None or done + left <= 0:
-        return None
-    return min(99, 100 * done // (done + left))
 
 
 def _cause(pipe: Pipe, word: str) -> str:

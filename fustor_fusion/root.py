@@ -1,5 +1,6 @@
 """One root, alive: its store, its clock, its sessions, and the one thread that writes."""
 
+import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -31,11 +32,11 @@ class RootOptions:
 class Root:
     """One root. Lives on the event loop; reads of its store come from other threads."""
 
-    def __init__(self, name: str, store: RootStore, options: RootOptions, progress: Callable[[str, str], int | None]) -> None:
+    def __init__(self, name: str, store: RootStore, options: RootOptions, progress: Callable[[str, str], str]) -> None:
         self.name = name
         self._store = store
         self._options = options
-        """`progress` says how many percent of its snapshot of a root an agent has done."""
+        """`progress` says how far an agent is with its snapshot of a root."""
         with store.reading() as reading:
             record = reading.record()
             self._agents = {each.agent: each for each in reading.agents()}
@@ -67,7 +68,7 @@ class Root:
         """A new session, what to tell the agent, and the session that it takes the place of. Raises Refused."""
         admission = self._admit(hello)
         self._identities.check(hello, wall())
-        session_id = uuid.uuid4().hex
+        session_id, entries = uuid.uuid4().hex, await asyncio.to_thread(self._entries)
         record = await self._writer.call(
             lambda: self._store.open_session(hello.agent, hello.run, session_id, hello.identity, self.clock.now())
         )
@@ -84,12 +85,19 @@ class Root:
             session.watching_since = self._watching_since or None
         self.table.add(session)
         self._paths[hello.agent] = SourcePath(hello.agent, hello.boot, hello.path)
-        return session, self._welcome(session, record, admission), admission.replaces
+        return session, self._welcome(session, record, admission, entries), admission.replaces
+
+    def _entries(self) -> int:
+        """How many entries the root has, if it was ever listed wholly. Reads the store, so it is called on a thread."""
+        with self._store.reading() as reading:
+            usage = reading.usage(b"") if reading.record().snapshot_at else None
+        # The root itself is none of what a walk lists.
+        return usage.files + usage.directories + usage.others - 1 if usage else 0
 
     def _admit(self, hello: Hello) -> Admission:
         return self.table.admit(hello, self._agents.get(hello.agent), self.clock.now(), watched_by=self._watched_by)
 
-    def _welcome(self, session: LiveSession, record: AgentRecord, admission: Admission) -> Welcome:
+    def _welcome(self, session: LiveSession, record: AgentRecord, admission: Admission, entries: int) -> Welcome:
         clock, highest = self.clock, record.highest
         return Welcome(
             session.id,
@@ -103,6 +111,7 @@ class Root:
             admission.snapshot,
             admission.why,
             self._options.quiet,
+            entries,
         )
 
     def end_session(self, session: LiveSession) -> None:

@@ -15,7 +15,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]{0,99}")
 class RootRegistry:
     """Roots by name. `open_store` opens or makes the store of a root; it may wait, so it is called on a thread."""
 
-    def __init__(self, open_store: Callable[[str], RootStore], options: RootOptions, progress: Callable[[str, str], int | None]) -> None:
+    def __init__(self, open_store: Callable[[str], RootStore], options: RootOptions, progress: Callable[[str, str], str]) -> None:
         self._open_store = open_store
         self._options = options
         self._progress = progress

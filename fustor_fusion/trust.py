@@ -42,10 +42,10 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a snapshot is. `began` is wall-clock ns; `percent` is None while nobody can tell."""
+    """How far a snapshot is. `began` is wall-clock ns; `done` the words for it, empty while nobody can tell."""
 
     began: int
-    percent: int | None
+    done: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,7 @@ def _staleness(trust: Trust, record: RootRecord, live: LiveRoot, to_wall: Callab
     if trust.fresh:
         return []
     if live.snapshot is not None:
-        done = f": {live.snapshot.percent} %" if live.snapshot.percent is not None else ""
+        done = f": {live.snapshot.done}" if live.snapshot.done else ""
         return [Condition("snapshot-running", live.snapshot.began, f"a snapshot is running{done}", "wait until it has ended")]
     if not record.snapshot_at and trust.listed_at is None:
         return [Condition("never-listed", 0, "this was never listed", "wait for the agent's snapshot, or start an agent for this root")]

@@ -42,6 +42,9 @@ def shows(terminal: "pexpect.spawn[str]", system: System, word: str) -> None:
 
 
 def test_a_pipe_is_watched_through_its_life(system: System) -> None:
+    # A snapshot that is over at once would never be seen.
+    system.module = "tests.e2e.shim"
+    system.environment["fusion"] = {"FUSTOR_SHIM_COMMIT": "0.7"}
     for number in range(3000):
         directory = system.root / f"d{number % 300}"
         directory.mkdir(exist_ok=True)
@@ -50,11 +53,20 @@ def test_a_pipe_is_watched_through_its_life(system: System) -> None:
     with watching(system) as terminal:
         terminal.expect("fusion:default")
         system.start_agent()
-        shows(terminal, system, "(snapshot|live)")
+        shows(terminal, system, "snapshot")
         shows(terminal, system, "live")
         act(system, "pause")
         shows(terminal, system, "paused")
         act(system, "resume")
+        shows(terminal, system, "live")
+        # This time it is known how much there is.
+        act(system, "snapshot")
+        shows(terminal, system, r"snapshot [0-9]+ %")
+        shows(terminal, system, "live")
+        moved = system.root.with_name("moved away")
+        system.root.rename(moved)
+        shows(terminal, system, "reconnecting")
+        moved.rename(system.root)
         shows(terminal, system, "live")
         assert system.agent is not None
         system.agent.send(signal.SIGSTOP)

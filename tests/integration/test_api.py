@@ -733,7 +733,7 @@ async def test_every_answer_says_why_it_is_not_complete(served: Served) -> None:
     [condition] = (await served.query("stat", b"/"))["meta"]["conditions"]
     assert condition["message"].startswith("data: agent nas-1 has been away since")
     empty = MemoryStore()
-    served.roots.held["data"] = FakeRoot(empty, LiveRoot("nas-1", alive=True, snapshot=Progress(EPOCH, 43)))
+    served.roots.held["data"] = FakeRoot(empty, LiveRoot("nas-1", alive=True, snapshot=Progress(EPOCH, "43 %")))
     answer = await served.query("list", b"/data")
     assert answer["data"] == []
     assert (answer["meta"]["as_of"], answer["meta"]["complete"]) == (None, False)

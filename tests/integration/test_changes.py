@@ -66,7 +66,7 @@ class Fusion:
 
 @asynccontextmanager
 async def running(store: Callable[[str], RootStore]) -> AsyncIterator[Fusion]:
-    roots = RootRegistry(store, OPTIONS, lambda agent, root: None)
+    roots = RootRegistry(store, OPTIONS, lambda agent, root: "")
     parts = Parts(roots, Views({}), Board(1.0, Feed("run")), Sessions(), lambda: (True, ""))
     application = build(parts, authorizer=Authorizer.open("127.0.0.1"), hosts=Hosts("127.0.0.1", (), ()))
     async with aiohttp.ClientSession() as http, listening(application, "127.0.0.1", 0) as port:

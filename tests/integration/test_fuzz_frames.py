@@ -104,7 +104,7 @@ class Target:
 
     def __init__(self) -> None:
         self.store = MemoryStore()
-        self.root = Root("root", self.store, RootOptions(window=8, lease=5.0, quiet=10.0), lambda agent, root: None)
+        self.root = Root("root", self.store, RootOptions(window=8, lease=5.0, quiet=10.0), lambda agent, root: "")
         self.reasons: set[str] = set()
         self.taken = 0
 

@@ -370,7 +370,7 @@ async def test_the_client_file_s_key_is_shown_to_no_other_address(
 
 async def test_status_has_one_word_and_one_cause(fusion: FakeFusion, run: Run) -> None:
     assert (await run("status")).out == b"no pipes yet: no agent has reported\n"
-    fusion.pipes = [pipe("nas:data", 66), pipe("nas:slow", 34, walk_directories=43, walk_directories_left=57)]
+    fusion.pipes = [pipe("nas:data", 66), pipe("nas:slow", 34, walk_entries=43, walk_entries_expected=100)]
     assert (await run("status")).out == b"nas:data  live\nnas:slow  snapshot 43 %\n"
     assert "lifecycle Active" in (await run("status", "-v")).out.decode()
     assert json.loads((await run("status", "--json")).out)["data"][0]["id"] == "nas:data"

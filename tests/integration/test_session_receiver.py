@@ -24,7 +24,7 @@ HOUR = 3600 * 10**9
 
 @pytest.fixture
 async def root() -> AsyncIterator[Root]:
-    made = Root("root", MemoryStore(), RootOptions(window=8, lease=5.0, quiet=10.0), lambda agent, root: None)
+    made = Root("root", MemoryStore(), RootOptions(window=8, lease=5.0, quiet=10.0), lambda agent, root: "")
     yield made
     await made.close()
 

@@ -39,12 +39,12 @@ def pending(path: bytes, since: int = 700, reason: Reason = Reason.ASKED) -> Liv
             "in the first snapshot",
             NEVER,
             replace(NEW, watching_since=400, writes=3),
-            replace(LIVE, snapshot=Progress(EPOCH + 400, 43)),
+            replace(LIVE, snapshot=Progress(EPOCH + 400, "43 %")),
             None,
             False,
             ["snapshot-running"],
         ),
-        ("a subtree that a running snapshot has done", FRESH, RECORD, replace(LIVE, snapshot=Progress(EPOCH, None)), 900, True, []),
+        ("a subtree that a running snapshot has done", FRESH, RECORD, replace(LIVE, snapshot=Progress(EPOCH, "")), 900, True, []),
         ("the leader is away", FRESH, RECORD, AWAY, 600, False, ["agent-away"]),
         ("away, and it had said more than the store keeps", FRESH, RECORD, replace(AWAY, clean_to=900), 900, False, ["agent-away"]),
         ("nobody ever came", NEVER, NEW, LiveRoot(), None, False, ["never-connected", "never-listed"]),
@@ -73,7 +73,7 @@ def test_trust(what: str, trust: Trust, record: RootRecord, live: LiveRoot, as_o
 def test_what_is_incomplete_always_says_why() -> None:
     for trust in (FRESH, NOT_FRESH, NEVER, replace(FRESH, unreadable=1)):
         for record in (RECORD, NEW, replace(NEW, writes=1)):
-            for live in (LIVE, AWAY, LiveRoot(), pending(b"dir"), replace(LIVE, snapshot=Progress(0, 0))):
+            for live in (LIVE, AWAY, LiveRoot(), pending(b"dir"), replace(LIVE, snapshot=Progress(0, ""))):
                 result = assess(b"dir", trust, record, live, to_wall)
                 assert result.complete is not bool(result.conditions)
 
@@ -82,8 +82,8 @@ def test_conditions_are_said_in_words() -> None:
     def message(trust: Trust, live: LiveRoot) -> str:
         return assess(b"", trust, RECORD, live, to_wall).conditions[0].message
 
-    assert message(NEVER, replace(LIVE, snapshot=Progress(EPOCH, 43))) == "a snapshot is running: 43 %"
-    assert message(NEVER, replace(LIVE, snapshot=Progress(EPOCH, None))) == "a snapshot is running"
+    assert message(NEVER, replace(LIVE, snapshot=Progress(EPOCH, "43 %"))) == "a snapshot is running: 43 %"
+    assert message(NEVER, replace(LIVE, snapshot=Progress(EPOCH, ""))) == "a snapshot is running"
     assert message(replace(FRESH, unreadable=3), LIVE) == "3 directories could not be read"
     assert message(replace(FRESH, unreadable=1), LIVE) == "1 directory could not be read"
     away = "agent nas-1 has been away since 1970-01-01T00:00:00.001000800Z; what is shown is as of 1970-01-01T00:00:00.001000600Z"

@@ -34,3 +34,10 @@ LEADER, FOLLOWER = welcome(Role.LEADER), welcome(Role.FOLLOWER)
 )
 def test_what_a_session_begins_with(what: str, welcomed: Welcome, unfinished: Walk | None, walked: bool, begins: Begin) -> None:
     assert begin(welcomed, unfinished, walked=walked) is begins, what
+
+
+def test_what_a_walk_has_listed_is_counted_over_sessions_and_without_what_others_listed() -> None:
+    walk = Walk(5, "clock", leads=True, expected=100, counted=-40)  # its session had listed 40 entries before
+    assert walk.listed(40) == 0
+    walk.session_over(70)
+    assert (walk.listed(0), walk.listed(25)) == (30, 55)
