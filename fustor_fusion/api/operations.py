@@ -81,6 +81,11 @@ _REST: Final = (
     Parameter("settled", "whether it has to be settled (by default), or only there", _TRUTH),
     Parameter("wait", "how long to wait for that: 60s at most", _DURATION),
 )
+_FEED: Final = (
+    Parameter("limit", "changes in one page", {"type": "integer", "minimum": 1, "maximum": HIGHEST_LIMIT, "default": DEFAULT_LIMIT}),
+    Parameter("after", "`meta.next` of the page before: opaque; `now`: behind all that there is; left out: from the first", _TEXT),
+    Parameter("wait", "how long to wait for something, where there is nothing: 60s at most", _DURATION),
+)
 _SAMPLE: Final = (
     Parameter(
         "sample",
@@ -123,6 +128,11 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ),
     ("GET", "/v1/views/{view}/usage"): Operation("Totals of a path and all below it", shapes.UsageShape, (PATH, *_DEMANDS)),
     ("GET", "/v1/views/{view}/rest"): Operation("Whether a path is there and rests", shapes.RestShape, (PATH, *_REST, _QUIET)),
+    ("GET", "/v1/views/{view}/changes"): Operation(
+        "What changed at and below a path, in the order it was learnt; 410 if some since `after` are not kept",
+        list[shapes.ChangeShape],
+        (PATH, *_FEED, *_DEMANDS),
+    ),
     ("POST", "/v1/views/{view}/refresh"): Operation(
         "Have the agents look, and answer when they have",
         RefreshShape,
