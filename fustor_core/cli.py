@@ -26,6 +26,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, str]]] = {
     "Watch": {
         "status": "What every pipe is doing, and how well.",
         "pipe": "See pipes one by one, and steer them.",
+        "doctor": "What is not as it should be, and what to do.",
     },
     "Ask": {
         "ls": "What a directory holds.",

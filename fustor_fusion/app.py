@@ -16,7 +16,7 @@ from fustor_core.process import data_directory, stop_requested, tune
 from fustor_core.state_keeping import kept_machine, state_store
 from fustor_core.supervision import Kept, LoopWatch
 from fustor_core.wire import PULSE, Condition
-from fustor_fusion.api import events, looking, metrics, openapi, steering
+from fustor_fusion.api import events, host, looking, metrics, openapi, steering
 from fustor_fusion.api.application import PRINCIPAL, Parts, Route, build
 from fustor_fusion.api.ports import SessionView
 from fustor_fusion.authorization import PUSH_ANY, Authorizer, Key, Principal
@@ -103,6 +103,7 @@ async def start(stack: AsyncExitStack, settings: FusionSettings, pipe: FusionPip
             *events.routes(feed),
             *metrics.routes(board, roots),
             *looking.routes(views, roots, board),
+            *host.routes(settings.data if settings.store == "sqlite" else None, lambda: _agents(roots, receiver)),
         ],
         describe=openapi.document,
     )
@@ -111,6 +112,14 @@ async def start(stack: AsyncExitStack, settings: FusionSettings, pipe: FusionPip
     stack.callback(feed.end)
     log.info("fusion listens on http://%s:%d", settings.listen.host, port)
     return receiver
+
+
+def _agents(roots: RootRegistry, receiver: Receiver) -> list[host.AgentFacts]:
+    errors: dict[str, float] = {}
+    for root in roots.all():
+        for session in root.table.all():
+            errors[session.agent] = max(errors.get(session.agent, 0.0), session.clock_error.at(root.clock.now()) / 1e9)
+    return [host.AgentFacts(agent, version, there, errors.get(agent)) for agent, (version, there) in receiver.agents().items()]
 
 
 def _store_opener(settings: FusionSettings) -> Callable[[str], RootStore]:

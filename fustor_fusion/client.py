@@ -20,7 +20,7 @@ import msgspec
 from fustor_core.errors import ConfigurationError, FustorError, NobodyLooks, NoSuchPath, NotFreshEnough, Refused, Unreachable
 from fustor_core.printable import one_line
 from fustor_core.times import format_instant
-from fustor_fusion.pipe_replies import HistoryRow, Pipe, Session
+from fustor_fusion.pipe_replies import HistoryRow, Host, Pipe, Session
 from fustor_fusion.query import Instant
 from fustor_fusion.replies import (
     Answer,
@@ -160,6 +160,10 @@ class Client:
         wanted: dict[str, Parameter] = {"reason": reason, "after_halt": after_halt, "path": path, "shallow": shallow}
         given = {name: value for name, value in wanted.items() if value}
         return (await self._get(f"/v1/pipes/{_segment(pipe)}/{verb}", Answer[Pipe], given, method="POST")).data
+
+    async def host(self) -> Host:
+        """Fusion as a process, and the agents that it knows."""
+        return (await self._get("/v1/host", Answer[Host])).data
 
     async def sessions(self) -> Sequence[Session]:
         """The sessions that stand at the moment."""

@@ -51,3 +51,23 @@ class Session(Struct, frozen=True):
     last_heard: str
     acknowledged: int
     remote: str
+
+
+class Agent(Struct, frozen=True):
+    """An agent that fusion knows. `clock_error` (s): how far its idea of the view clock may be off."""
+
+    agent: str
+    version: str
+    connected: bool
+    clock_error: float | None
+
+
+class Host(Struct, frozen=True):
+    """Fusion as a process. `now` is the wall clock of its host; `free` and `size` (bytes) are those of the disk with its data."""
+
+    version: str
+    now: str
+    data: str
+    free: int | None
+    size: int | None
+    agents: list[Agent]

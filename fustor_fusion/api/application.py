@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 PRINCIPAL: Final = web.RequestKey("principal", Principal)
 """Under this key a request holds who asks, on every route that needs to know."""
 _JSON: Final = {"Content-Type": "application/json", **ALWAYS}
-_ROUTES: Final = "data is below /v1/views, pipes are at /v1/pipes, sessions at /v1/sessions"
+_ROUTES: Final = "data is below /v1/views, pipes are at /v1/pipes, sessions at /v1/sessions, fusion itself at /v1/host"
 A = TypeVar("A", bound=parameters.Asked)
 
 

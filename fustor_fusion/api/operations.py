@@ -9,6 +9,7 @@ from fustor_core.http.acting import LONGEST_REASON
 from fustor_core.http.pipes import PipeShape, TransitionShape
 from fustor_core.wire import Verb
 from fustor_fusion.api import shapes
+from fustor_fusion.api.host import HostShape
 from fustor_fusion.api.looking import RefreshShape, VerifyShape
 from fustor_fusion.api.parameters import DEFAULT_LIMIT, DEFAULT_SAMPLE, HIGHEST_LIMIT, HIGHEST_SAMPLE
 
@@ -147,6 +148,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         for verb, about in _ACTS.items()
     },
     ("POST", "/v1/pipes/{id}/confirm"): Operation("The root that it shows is the one that is meant", PipeShape, (_REASON,), status=202),
+    ("GET", "/v1/host"): Operation("Fusion as a process: its version, clock and disk, and the agents that it knows", HostShape),
     ("GET", "/v1/sessions"): Operation("The sessions of agents", list[shapes.SessionShape]),
     ("GET", "/v1/events"): Operation("Every step of every pipe, as it is taken", None, media="text/event-stream"),
 }

@@ -72,7 +72,7 @@ class Receiver:
         self._heartbeat_every = heartbeat_every
         self._standing: dict[str, Standing] = {}
         self._agents: dict[str, tuple[str, asyncio.Task[None], Peer]] = {}
-        self._boots: dict[str, str] = {}
+        self._hellos: dict[str, HelloAgent] = {}
         self.calls = Calls()
 
     # Sessions
@@ -172,7 +172,7 @@ class Receiver:
             if standing := self._agents.get(hello.agent):
                 standing[1].cancel()
             self._agents[hello.agent] = (hello.run, task, peer)
-            self._boots[hello.agent] = hello.boot
+            self._hellos[hello.agent] = hello
             try:
                 await peer.send(WelcomeAgent(self._board.known(hello.agent, hello.run), self._heartbeat_every))
                 self.calls.connected(hello.agent, peer, peer.send)
@@ -198,7 +198,12 @@ class Receiver:
 
     def boot_of(self, agent: str) -> str:
         """The kernel's boot id of an agent's host, as far as it has said."""
-        return self._boots.get(agent, "")
+        hello = self._hellos.get(agent)
+        return hello.boot if hello else ""
+
+    def agents(self) -> dict[str, tuple[str, bool]]:
+        """The version of each agent that has come by, and whether it is connected."""
+        return {agent: (hello.version, agent in self._agents) for agent, hello in sorted(self._hellos.items())}
 
     # Both
 
