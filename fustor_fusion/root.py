@@ -163,9 +163,9 @@ class Root:
         self._began[agent, phase] = at
         return at
 
-    def clock_errors(self) -> dict[int, int]:
+    def stamp_errors(self) -> dict[int, int]:
         """By slot, how far (ns) the stamps of each session may be off at the moment; empty where there is only one."""
-        return self.table.clock_errors(self.clock.now())
+        return self.table.stamp_errors(self.clock.now())
 
     def check_stamp(self, session: LiveSession, at: int) -> None:
         """Refuse evidence from beyond the clock, or with the stamp of another slot."""

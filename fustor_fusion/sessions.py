@@ -62,6 +62,10 @@ class LiveSession:
     def leads(self) -> bool:
         return self.role is Role.LEADER
 
+    def stamp_error(self, now: int) -> int:
+        """By how much (ns) a stamp may be off: its clock, and how old what the source tells may be."""
+        return self.clock_error.at(now) + int(self.hello.staleness * 1e9)
+
     def step(self, event: SessionEvent) -> None:
         """Take a step of the table of states. Raises Refused where there is none."""
         self.state = next_state(self.state, event)
@@ -98,6 +102,7 @@ class Table:
         self.leader: str | None = None
         self.leader_lost_at: int | None = None
         self._led_by: Hello | None = None
+        self._ended: dict[int, tuple[int, int]] = {}
 
     def all(self) -> list[LiveSession]:
         return list(self._sessions.values())
@@ -164,6 +169,7 @@ class Table:
         if self._sessions.pop(session.id, None) is None:
             return
         session.step(SessionEvent.END)
+        self._ended[session.slot] = session.stamp_error(now), now
         if session.leads:
             self.leader_lost_at = now
 
@@ -182,10 +188,17 @@ class Table:
     def _leads(self, session: LiveSession) -> None:
         self.leader, self.leader_lost_at, self._led_by = session.agent, None, session.hello
 
-    def clock_errors(self, now: int) -> dict[int, int]:
-        """By slot, how far (ns) the stamps of each session may be off; empty where there is nobody to contradict."""
-        sessions = self._sessions.values()
-        return {session.slot: session.clock_error.at(now) for session in sessions} if len(sessions) > 1 else {}
+    def stamp_errors(self, now: int) -> dict[int, int]:
+        """By slot, how far (ns) the stamps of each session may be off; empty where there is nobody to contradict. A session that has ended
+        counts for as long as what it said last may contradict what comes now."""
+        errors = {session.slot: session.stamp_error(now) for session in self._sessions.values()}
+        largest = max(errors.values(), default=0)
+        for slot, (error, ended) in list(self._ended.items()):
+            if now - ended > 2 * (error + largest):
+                del self._ended[slot]
+            else:
+                errors.setdefault(slot, error)
+        return errors if len(errors) > 1 else {}
 
     def lowest(self) -> int:
         """No session will bring evidence at or below this; 0 while nobody says so. Called from the writing thread, too."""

@@ -127,7 +127,7 @@ class SessionReceiver:
                 self._root.check_stamp(session, one.at)
             contribution = replace(blank, via=frame.via, evidence=self._believed(frame.evidence), clean_to=self._noticed(frame))
         self._last = frame.sequence
-        return replace(contribution, watching_since=session.watching_since, errors=self._root.clock_errors())
+        return replace(contribution, watching_since=session.watching_since, errors=self._root.stamp_errors())
 
     def _believed(self, evidence: Sequence[Evidence]) -> list[Evidence]:
         """What the session has said, each listing whole. What a follower may not read, the leader may: it says nothing of what is there."""
@@ -223,8 +223,7 @@ class SessionReceiver:
         while True:
             self._committed.clear()
             await self._committed.wait()
-            error = self.session.clock_error
-            while self.session.leads and (question := contradictions.ask((now := clock.now()) - error.at(now))):
+            while self.session.leads and (question := contradictions.ask((now := clock.now()) - self.session.stamp_error(now))):
                 answered = False
                 try:
                     await self._answers(question)

@@ -1,9 +1,11 @@
 """Hosts whose clocks have nothing to do with one another, and a source that others write to: real processes in time namespaces."""
 
 import subprocess
+import time
 
 import pytest
 
+from fustor_core.times import parse_instant
 from tests.e2e.system import System
 from tests.polling import eventually
 
@@ -36,6 +38,25 @@ def test_agents_whose_clocks_differ_by_hours_agree(system: System) -> None:
     (system.root / "f1").write_bytes(b"last")
     system.wait_complete()
     system.wait_equal()
+
+
+def test_an_agent_whose_source_is_stale_and_one_whose_is_not(system: System) -> None:
+    """What the first sees is stated as two seconds old, so the second wins; but that is no proof where they differ: the leader looks."""
+    (system.root / "f").write_bytes(b"x")
+    system.source["staleness"] = "2s"
+    system.start()
+    system.wait_complete()
+    source = {"path": str(system.root)}
+    other = system.join("nas-2", extra={"pipes": {system.name: {"root": system.name, "source": source}}})
+    eventually(lambda: system.state(other.pipe) == "RUNNING | MESSAGE_SYNC")
+    assert time.time() - parse_instant(system.meta()["as_of"])[0] >= 2
+    for size in range(2, 50):
+        (system.root / "f").write_bytes(b"x" * size)
+        (system.root / f"d{size}").mkdir()
+        if size == 40:
+            other.running().kill()
+    system.wait_equal(within=60)
+    system.wait_complete()
 
 
 def test_an_answer_about_what_others_write_to_is_as_old_as_its_listings(system: System) -> None:

@@ -89,6 +89,22 @@ def test_a_leader_that_restarts_within_its_lease_leads_again(system: System) -> 
     assert other.states() == FOLLOWER
 
 
+def test_a_loss_that_is_shorter_than_the_lease_changes_nothing(system: System) -> None:
+    _, other = together(system, 60)
+    assert system.agent is not None
+    system.agent.send(signal.SIGSTOP)
+    eventually(lambda: "nas-1" not in system.roles(), within=60)
+    change(system, "while it was away")
+    assert system.meta()["complete"] is False
+    system.agent.send(signal.SIGCONT)
+    eventually(lambda: system.roles() == {"nas-1": "leader", "nas-2": "follower"}, within=60)
+    system.wait_complete()
+    system.wait_equal()
+    eventually(lambda: system.states()[-2:] == ["RUNNING | RECONNECTING", "RUNNING | MESSAGE_SYNC"])
+    assert system.states().count("RUNNING | SNAPSHOT_SYNC") == 1
+    assert not [state for state in (*system.states(), *other.states()) if "AUDIT" in state]
+
+
 def test_a_follower_that_is_paused_does_not_take_over_before_it_goes_on(pair: tuple[System, OtherAgent]) -> None:
     system, other = pair
     ask("POST", system.port, f"/v1/pipes/{other.pipe}/pause", {"Authorization": f"Bearer {KEY}"})

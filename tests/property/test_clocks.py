@@ -66,7 +66,7 @@ class World:
         asked = 0
         while self.contradictions.standing:
             now = self.clock.now()
-            if self.contradictions.ask(now - leader.error.at(now)):
+            if self.contradictions.ask(now - leader.stamp_error(now)):
                 asked += 1
                 leader.deliver(leader.read())
                 self.contradictions.settle(answered=True)
@@ -78,8 +78,8 @@ class World:
 class Agent:
     """One agent: what it has read and not delivered yet waits on its way."""
 
-    def __init__(self, world: World, host: Host, slot: int) -> None:
-        self._world, self._host, self._slot = world, host, slot
+    def __init__(self, world: World, host: Host, slot: int, staleness: int = 0) -> None:
+        self._world, self._host, self._slot, self._staleness = world, host, slot, staleness
         self._sequence = 0
         self.highest = 0
         self.error = ClockError()
@@ -95,7 +95,10 @@ class Agent:
         self._offset.settle(self._host.boottime())
         self.error.tell(self._offset.error(self._host.boottime()), self._world.clock.now())
         self._pinged = self._world.time
-        self._stamper = Stamper(self._view_now, self._slot, self.highest)
+        self._stamper = Stamper(self._view_now, self._slot, self.highest, self._staleness)
+
+    def stamp_error(self, now: int) -> int:
+        return self.error.at(now) + self._staleness
 
     def _view_now(self) -> int:
         now = self._host.boottime()
@@ -120,7 +123,7 @@ class Agent:
         assert at > self.highest, "a stamp went backwards"
         self.highest = at
         now = self._world.clock.now()
-        assert abs(at - now) <= self.error.at(now) + 2048, "a stamp is further off than the agent has said"
+        assert abs(at - now) <= self.stamp_error(now) + 2048, "a stamp is further off than the agent has said"
         content = self._world.content
         return Gone(FILE, at) if content is None else Seen(FILE, at, Entry(0o100644, content, 512, 0, 0, 1, 7, 0, 0, 0, 0))
 
@@ -129,7 +132,7 @@ class Agent:
         for one in evidence:
             assert one.at - now <= self.error.at(now) + 50 * MS, "honest evidence would be refused"
         self._sequence += 1
-        errors = {agent._slot: agent.error.at(now) for agent in self._world.agents}
+        errors = {agent._slot: agent.stamp_error(now) for agent in self._world.agents}
         said = Contribution(f"nas-{self._slot}", "run", "session", self._sequence, Via.LIVE, evidence, errors=errors)
         [outcome] = self._world.store.commit([said], now, 0)
         assert outcome.problem is None
@@ -148,19 +151,20 @@ STEPS = st.one_of(
     st.tuples(st.just("session"), st.integers(0, 1), TRIPS, TRIPS),
 )
 HOSTS = st.tuples(st.integers(0, 24 * HOUR), st.integers(-200, 200))
+STALENESS = st.sampled_from([0, 0, 2 * SECOND])
 
 
-@example((0, -55), (0, 0), [("session", 0, 0, 0), ("ping", 0, 56_616_930, 1_055)], 0)  # drifts while its word is on the way
+@example((0, -55), (0, 0), [("session", 0, 0, 0), ("ping", 0, 56_616_930, 1_055)], 0, (0, 0))  # drifts while its word is on the way
 @example(
-    (0, 0), (0, 185), [("wait", 1_358_157_926, 0, 0), ("look", 1, 0, 0), ("session", 1, 0, 0)], 1
+    (0, 0), (0, 185), [("wait", 1_358_157_926, 0, 0), ("look", 1, 0, 0), ("session", 1, 0, 0)], 1, (0, 0)
 )  # above its highest, which was early
-@given(HOSTS, HOSTS, st.lists(STEPS, max_size=60), st.integers(0, 1))
+@given(HOSTS, HOSTS, st.lists(STEPS, max_size=60), st.integers(0, 1), st.tuples(STALENESS, STALENESS))
 def test_what_was_read_last_is_what_is_shown(
-    first: tuple[int, int], second: tuple[int, int], steps: list[tuple[str, int, int, int]], last: int
+    first: tuple[int, int], second: tuple[int, int], steps: list[tuple[str, int, int, int]], last: int, stale: tuple[int, int]
 ) -> None:
     """Whichever of two agents reads last, however their clocks are off: where the stamps cannot tell, the leader is asked."""
     world = World()
-    world.agents = [Agent(world, Host(world, *host), slot) for slot, host in enumerate((first, second), start=1)]
+    world.agents = [Agent(world, Host(world, *host), slot, stale[slot - 1]) for slot, host in enumerate((first, second), start=1)]
     waiting: list[list[Evidence]] = [[], []]
     for step, which, there, back in steps:
         if step == "wait":

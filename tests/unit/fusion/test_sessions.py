@@ -9,6 +9,7 @@ from fustor_fusion.stores import AgentRecord
 
 LEASE = 10.0
 SECOND = 10**9
+MS = 10**6
 
 
 def hello(agent: str, *, run: str = "r1", excludes: list[str] | None = None, session: str = "", sequence: int = 0) -> Hello:
@@ -196,6 +197,23 @@ def test_a_silent_session_does_not_hold_the_drop_mark_for_ever() -> None:
     for session in lost:
         table.remove(session, 0)
     assert table.lowest() == 50
+
+
+def test_a_session_that_has_ended_may_be_contradicted_for_a_while() -> None:
+    table = Table(LEASE)
+    first = join(table, "a")
+    assert table.stamp_errors(0) == {}
+    second = LiveSession("b", hello("b"), 2, Role.FOLLOWER, 0, 0, "")
+    table.add(second)
+    first.clock_error.tell(MS, 0)
+    second.clock_error.tell(3 * MS, 0)
+    both = table.stamp_errors(0)
+    assert both.keys() == {1, 2}
+    assert (both[1] >= MS, both[2] >= 3 * MS) == (True, True)
+    table.remove(second, 0)
+    assert table.stamp_errors(6 * MS)[2] == both[2]
+    assert table.stamp_errors(SECOND) == {}
+    assert table.stamp_errors(0) == {}
 
 
 def test_evidence_may_still_come_from_the_slowest_session() -> None:
