@@ -35,7 +35,8 @@ class Found:
 
     `changed_at` is the stamp at which the entry last changed in this root, `via` by which act that was learnt; `changed_below` that at
     which it or anything below it did, or came, or went. `fresh`: its directory, or if it is one all below it, was listed since an agent
-    that follows it began to. `newest` is the latest modification time of a directory and all below it.
+    that follows it began to. `newest` is the latest modification time of a directory and all below it, `listed_at` when something that is
+    no directory was last known to be as it is.
     """
 
     path: bytes
@@ -46,6 +47,7 @@ class Found:
     changed_below: int = 0
     fresh: bool = False
     newest: Instant | None = None
+    listed_at: int = 0
 
 
 class ChangeKind(StrEnum):

@@ -52,23 +52,26 @@ class Settling:
     def __post_init__(self) -> None:
         object.__setattr__(self, "_until", vouched(True, self.record, self.live))
 
-    def of(self, found: Found) -> Stillness:
-        """What is known of an entry."""
+    def of(self, found: Found, oldest: int = 0) -> Stillness:
+        """What is known of an entry; `oldest`: when that of the directories at and below it was listed that was listed longest ago, if that
+        is known."""
         told = self.live.writing
         written = written_below(found.path, told) if found.kind is Kind.DIRECTORY else 0
         writing = (True if written else None) if found.kind is Kind.DIRECTORY else is_written(found.path, told)
         if found.kind not in (Kind.DIRECTORY, Kind.FILE):
             writing = None
-        until = self._until_for(found.path)
+        until = self._until_for(found, oldest)
         if found.entry is None or not found.fresh or not self.live.follows or not self.live.alive or until <= 0:
             return Stillness(writing, written or int(writing or False), until, None)
         return Stillness(writing, written or int(writing or False), until, settles_at(found, self.quiet, self.epoch.__add__))
 
-    def _until_for(self, path: bytes) -> int:
-        pending = self.live.pending
+    def _until_for(self, found: Found, oldest: int) -> int:
+        pending, until = self.live.pending, self._until
+        if self.live.remote_writers:  # no event tells of them: what was listed since is known for longer
+            until = max(until, oldest if found.kind is Kind.DIRECTORY else found.listed_at)
         if len(pending) > _FEW:  # to compare each with each entry costs more than it tells
-            return min(self._until, *(one.since for one in pending))
-        return min((self._until, *(one.since for one in pending if _touches(one, path))))
+            return min(until, *(one.since for one in pending))
+        return min((until, *(one.since for one in pending if _touches(one, found.path))))
 
 
 def _touches(pending: Pending, path: bytes) -> bool:

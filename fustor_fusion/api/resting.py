@@ -9,6 +9,7 @@ from fustor_fusion.api.parameters import RestAsked
 from fustor_fusion.api.scope import OpenRoot, OpenScope, Scope
 from fustor_fusion.query import Usage
 from fustor_fusion.settling import Stillness
+from fustor_fusion.trust import trust_in
 from fustor_fusion.views import InRoot, Synthetic
 
 _SECOND: Final = 1_000_000_000
@@ -57,7 +58,8 @@ def _part(root: OpenRoot, path: bytes) -> _Part | None:
     found, usage = root.reading.find(path), root.reading.usage(path)
     if found is None or usage is None:
         return None
-    still, epoch = root.settling.of(found), root.settling.epoch
+    oldest = trust_in(root.reading, path, root.settling.live).oldest
+    still, epoch = root.settling.of(found, oldest or 0), root.settling.epoch
     settles_at = None if still.settles_at is None or still.writing else still.settles_at + epoch
     return _Part(still, usage, found.changed_below + epoch if found.changed_below > 0 else None, settles_at)
 

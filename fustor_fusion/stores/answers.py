@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from fustor_core import globs
 from fustor_core.evidence import Entry, Kind
-from fustor_fusion.merge.nodes import Child, Directory
+from fustor_fusion.merge.nodes import NEVER, Child, Directory
 from fustor_fusion.query import Filter, Found, Usage
 
 Test = Callable[[bytes, Kind, Entry | None], bool]
@@ -68,7 +68,8 @@ def found(path: bytes, child: Child, parent: Directory | None, itself: Directory
         below = max(itself.changed_below, changed_at)
         return Found(path, kind, child.entry, changed_at, via or "", below, is_fresh(itself, epoch), itself.newest)
     fresh = epoch > 0 and parent is not None and parent.watched_in(epoch)
-    return Found(path, kind, child.entry, changed_at, via or "", changed_at, fresh)
+    listed_at = max(child.at, NEVER if parent is None else parent.listed_at)
+    return Found(path, kind, child.entry, changed_at, via or "", changed_at, fresh, None, listed_at)
 
 
 def usage_of_directory(directory: Directory) -> Usage:

@@ -2,6 +2,8 @@
 
 import mmap
 import os
+import subprocess
+import sys
 from functools import partial
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 
 from fustor_core.clock import wall
 from fustor_core.times import parse_instant
-from tests.e2e.system import System
+from tests.e2e.system import KEY, System
 from tests.polling import eventually
 
 QUIET = 1.0
@@ -61,6 +63,9 @@ def test_an_upload_is_settled_some_time_after_it_is_closed_and_never_before(live
     assert stat(live, b"d/upload", quiet="1h")["settled"] is False
     found = live.query("find", live.mount(), settled="true")["data"]
     assert {entry["name"] for entry in found} == {"data", "d", "old", "upload"}
+    call = [sys.executable, "-m", "fustor_core.cli", "find", "/data", "-type", "f", "-settled", "--url", live.url, "--key", KEY]
+    printed = subprocess.run(call, capture_output=True, text=True, check=True, timeout=60).stdout
+    assert sorted(printed.split()) == ["/data/d/old", "/data/d/upload"]
 
 
 def test_what_is_written_through_a_mapping_shortly_after_an_event_is_found(live: System) -> None:

@@ -172,6 +172,8 @@ REFERENCES = {b"ref": Entry("/r", "r", Kind.FILE, mtime="2024-01-01T00:00:00.000
         ("-newercm ref", {}),
         ("-empty", {"empty": True}),
         ("! -empty", {}),
+        ("-settled -type f", {"settled": True, "type": "file"}),
+        ("! -settled", {}),
         ("-name a -o -name b", {}),
         ("( -name a -o -name b ) -type d", {"type": "dir"}),
         ("( -name a -type f )", {"name": b"a", "type": "file"}),

@@ -83,6 +83,15 @@ def test_what_was_not_listed_since_anybody_followed_it_is_not_known() -> None:
     assert settling(10**6, writing=[told(d_f=True)]).of(replace(FILE, fresh=False)).settled is False
 
 
+def test_where_others_write_a_listing_is_what_is_known() -> None:
+    remote = settling(0, remote_writers=True)
+    assert remote.of(replace(FILE, listed_at=109 * S)).settled is False
+    assert remote.of(replace(FILE, listed_at=110 * S)).settled is True
+    assert remote.of(DIRECTORY, oldest=109 * S).settled is False
+    assert remote.of(DIRECTORY, oldest=110 * S).settled is True
+    assert settling(109).of(replace(FILE, listed_at=111 * S), oldest=111 * S).settled is False
+
+
 def test_what_waits_to_be_read_again_holds_back_what_it_may_concern() -> None:
     for path, settled in ((b"d/f", False), (b"d", False), (b"e", True)):
         for many in (0, 200):
