@@ -9,7 +9,7 @@ import msgspec
 from fustor_core.http import problems
 from fustor_fusion.api import shapes
 from fustor_fusion.api.application import Route
-from fustor_fusion.api.operations import OPERATIONS, UNDESCRIBED, Operation, Parameter
+from fustor_fusion.api.operations import OPERATIONS, UNDESCRIBED, UNKNOWN, Operation, Parameter
 
 _JSON: Final = "application/json"
 _ABOUT: Final = (
@@ -35,9 +35,9 @@ Document = Mapping[str, Any]
 
 
 def document(routes: Iterable[Route]) -> Document:
-    """What these routes offer. KeyError for one that `OPERATIONS` lacks: that is a mistake of ours."""
+    """What these routes offer."""
     described = [route for route in routes if route.method != "HEAD" and route.path not in UNDESCRIBED]
-    known = [(route, OPERATIONS[route.method, route.path]) for route in described]
+    known = [(route, OPERATIONS.get((route.method, route.path), UNKNOWN)) for route in described]
     types = [operation.data for _, operation in known if operation.data is not None]
     schemas, components = msgspec.json.schema_components([*types, shapes.Meta], ref_template="#/components/schemas/{name}")
     meta = schemas[-1]

@@ -154,3 +154,5 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
 }
 """By method and path. The connections of agents (`docs/protocol.md`) are not HTTP, and not here."""
 UNDESCRIBED: Final = frozenset({"/v1/session", "/v1/agent"})
+UNKNOWN: Final = Operation("", None)
+"""A route that was forgotten here: a mistake of ours, which tests find, and nobody else has to suffer from."""

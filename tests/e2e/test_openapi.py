@@ -26,7 +26,7 @@ VIEW = "/v1/views/{view}/"
 PROMISED = {
     *(("get", path) for path in ["/livez", "/readyz", "/metrics", "/openapi.json", "/v1/views", "/v1/sessions", "/v1/events"]),
     *(("get", path) for path in ["/v1/pipes", "/v1/pipes/{id}", "/v1/pipes/{id}/history"]),
-    *(("get", VIEW + what) for what in ["roots", "stat", "list", "find", "usage"]),
+    *(("get", VIEW + what) for what in ["roots", "stat", "list", "find", "usage", "changes"]),
     *(("post", VIEW + what) for what in ["refresh", "verify"]),
     *(("post", f"/v1/pipes/{{id}}/{verb}") for verb in VERBS),
 }
@@ -97,6 +97,7 @@ def conforms(value: Any, schema: Any, components: Any) -> bool:
 
 def test_everything_that_is_promised_is_described(description: Any) -> None:
     assert {(method, path) for method, path, _ in operations(description)} >= PROMISED
+    assert [path for _, path, about in operations(description) if not about["summary"]] == [], "see fustor_fusion/api/operations.py"
     names = [about["operationId"] for _, _, about in operations(description)]
     assert len(names) == len(set(names))
     references = re.findall(r'"\$ref": "#/components/schemas/(\w+)"', json.dumps(description))
