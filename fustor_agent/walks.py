@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from fustor_core.clock import SLOTS
 from fustor_core.wire import Role, Welcome
 
 
@@ -44,4 +45,6 @@ def begin(welcome: Welcome, unfinished: Walk | None, *, walked: bool) -> Begin:
         return Begin.FOLLOW if walked else Begin.WALK
     # What a follower walked does not count as listed by the leader that it has become.
     counts = unfinished.leads or welcome.role is not Role.LEADER
-    return Begin.GO_ON if counts and unfinished.clock == welcome.clock else Begin.WALK
+    # A fusion that has forgotten this agent with its last commits takes none of the stamps that it gave under its former slot.
+    stamped = unfinished.clock == welcome.clock and unfinished.at % SLOTS == welcome.slot
+    return Begin.GO_ON if counts and stamped else Begin.WALK

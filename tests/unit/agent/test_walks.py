@@ -3,13 +3,16 @@
 import pytest
 
 from fustor_agent.walks import Begin, Walk, begin
+from fustor_core.clock import SLOTS
 from fustor_core.wire import Role, Welcome
 
-AS_LEADER, AS_FOLLOWER = Walk(5, "clock", leads=True), Walk(5, "clock", leads=False)
+SLOT = 3
+AT = 5 * SLOTS + SLOT
+AS_LEADER, AS_FOLLOWER = Walk(AT, "clock", leads=True), Walk(AT, "clock", leads=False)
 
 
-def welcome(role: Role, *, snapshot: bool = False, clock: str = "clock") -> Welcome:
-    return Welcome("s", 1, role, clock, 100, 0, 0, 16, snapshot, "because" if snapshot else "")
+def welcome(role: Role, *, snapshot: bool = False, clock: str = "clock", slot: int = SLOT) -> Welcome:
+    return Welcome("s", slot, role, clock, 100, 0, 0, 16, snapshot, "because" if snapshot else "")
 
 
 LEADER, FOLLOWER = welcome(Role.LEADER), welcome(Role.FOLLOWER)
@@ -28,6 +31,7 @@ LEADER, FOLLOWER = welcome(Role.LEADER), welcome(Role.FOLLOWER)
         ("lost while setting watches", FOLLOWER, AS_FOLLOWER, False, Begin.GO_ON),
         ("a leader's walk sets watches too", FOLLOWER, AS_LEADER, False, Begin.GO_ON),
         ("a follower's walk is no leader's snapshot", LEADER, AS_FOLLOWER, True, Begin.WALK),
+        ("a store that forgot who had which slot", welcome(Role.FOLLOWER, slot=4), AS_LEADER, False, Begin.WALK),
         ("a store that is new", welcome(Role.LEADER, clock="another"), AS_LEADER, True, Begin.WALK),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
