@@ -20,12 +20,14 @@ FULL = {
     "POWER_LOSSES": 20,
     "RENAMED_FILES": 10_000,
     "OUTAGE_FILES": 120_000,
+    "MACHINE_EXAMPLES": 100,
     "MANY_FILES": 200_000,
     "FUZZ": 100_000,
 }
 """What each FUSTOR_… figure is here; docs/reliability.md says what it counts."""
 
 FAMILIES = {
+    "machine": ("tests/integration/test_fault_machine.py",),
     "kills": ("tests/e2e/test_kill.py",),
     "network": ("tests/e2e/test_network.py",),
     "storage": ("tests/e2e/test_storage.py", "tests/e2e/test_faulty_fusion.py"),
