@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -176,6 +177,21 @@ def test_metrics_of_a_silent_agent_have_no_state(live: System) -> None:
     found = scrape(live)
     assert flags(found, live.pipe) == set()
     assert value(found, "fustor_root_complete", root=live.name) == 0
+
+
+def test_no_path_and_no_user_is_ever_a_label(live: System) -> None:
+    odd = live.root / "nobody knows this name"
+    odd.mkdir()
+    (odd / "nor this one").write_bytes(b"x")
+    os.chown(odd / "nor this one", 54321, 54321)
+    live.wait_equal()
+    # Conditions have words about paths; their types are what is told.
+    os.rename(live.root, live.root.with_name("moved away"))
+    eventually(lambda: value(scrape(live), "fustor_pipe_condition", pipe=live.pipe, type="root-gone") == 1)
+    for port in (live.port, live.agent_port):
+        told = [text for _, labels in scrape(live, port) for _, text in labels]
+        assert told
+        assert not [text for text in told if "/" in text or "nobody knows" in text or "nor this one" in text or "54321" in text]
 
 
 def test_metrics_need_their_scope(live: System) -> None:
