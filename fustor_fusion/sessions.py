@@ -145,7 +145,7 @@ class Table:
                     f"the agents of root {hello.root} leave out different things: {_difference(hello, other)}; give both the same excludes",
                     code="excludes-differ",
                 )
-        snapshot, why = _wants_snapshot(hello, record, watched_by) if role is Role.LEADER else (False, "")
+        snapshot, why = _wants_snapshot(hello, record, watched_by) if role is Role.LEADER else _has_forgotten(hello, record)
         return Admission(role, snapshot, why, standing)
 
     def _compared(self, standing: LiveSession | None, role: Role) -> list[Hello]:
@@ -210,11 +210,18 @@ def _wants_snapshot(hello: Hello, record: AgentRecord | None, watched_by: str) -
         return True, "fusion knows nothing of this root from this agent"
     if record.run != hello.run:
         return True, "the agent was started anew, so nobody watched in between"
-    if hello.session and (record.session != hello.session or record.sequence < hello.sequence):
-        return True, "fusion does not have all that it acknowledged (it was restored or lost power)"
+    if (forgotten := _has_forgotten(hello, record))[0]:
+        return forgotten
     if watched_by != hello.agent:
         return True, "another agent led before"
     return False, ""
+
+
+def _has_forgotten(hello: Hello, record: AgentRecord | None) -> tuple[bool, str]:
+    """Whether a snapshot is wanted of a follower, too: what it alone has told may be what is missing."""
+    if not hello.session or (record and record.session == hello.session and record.sequence >= hello.sequence):
+        return False, ""
+    return True, "fusion does not have all that it acknowledged (it was restored or lost power)"
 
 
 def _difference(one: Hello, other: Hello) -> str:

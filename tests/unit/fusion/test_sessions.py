@@ -157,10 +157,14 @@ def test_when_a_snapshot_is_wanted(greeting: Hello, known: AgentRecord | None, w
     assert bool(admission.why) is wanted
 
 
-def test_a_follower_is_never_asked_for_a_snapshot() -> None:
+def test_a_follower_is_asked_for_a_snapshot_only_where_what_it_told_is_lost() -> None:
     table = Table(LEASE)
     join(table, "a")
     assert table.admit(hello("b"), None, 0, watched_by="a").snapshot is False
+    assert table.admit(hello("b", run="r2"), record("b"), 0, watched_by="a").snapshot is False
+    assert table.admit(hello("b", session="s1", sequence=7), record("b"), 0, watched_by="a").snapshot is False
+    for lost in (record("b", sequence=6), record("b", session="s0"), None):
+        assert table.admit(hello("b", session="s1", sequence=7), lost, 0, watched_by="a").snapshot is True
 
 
 def test_a_session_of_which_nothing_is_heard_is_lost() -> None:
