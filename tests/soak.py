@@ -14,13 +14,16 @@ from pathlib import Path
 
 FULL = {
     "FULL": 1,
-    "KILLS": 50,
+    "KILLS": 13,
     "LEADER_KILLS": 50,
     "FAULT_SECONDS": 60,
     "POWER_LOSSES": 20,
     "RENAMED_FILES": 10_000,
     "OUTAGE_FILES": 120_000,
     "MACHINE_EXAMPLES": 100,
+    "LEADER_KILLS": 12,
+    "PAIRS": 1_000_000,
+    "REMOVED": 1_000_000,
     "MANY_FILES": 200_000,
     "FUZZ": 100_000,
 }
@@ -37,6 +40,7 @@ FAMILIES = {
     "roots": ("tests/e2e/test_root_away.py",),
     "agents": ("tests/e2e/test_several_agents.py", "tests/e2e/test_leader_killed.py"),
     "hangs": ("tests/e2e/test_hanging_source.py", "tests/e2e/test_faulty_agent.py", "tests/e2e/test_supervision.py"),
+    "bounds": ("tests/integration/test_bounded_store.py",),
     "storms": ("tests/e2e/test_torture.py", "tests/e2e/test_hard_links.py"),
 }
 KEPT = Path(".soak")
