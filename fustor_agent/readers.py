@@ -14,7 +14,7 @@ from fustor_core.supervision import Stillness, activity
 T = TypeVar("T")
 
 GIVEN_UP_AFTER: Final = 20
-"""Looks at which a call has not moved, after which it is given up where that is allowed: five seconds."""
+"""Looks at which a call has not moved, after which it is overdue: five seconds."""
 MOST_GIVEN_UP: Final = 16
 """Calls that were given up and have not come back. Each holds a thread, so beyond these nothing is read until one of them ends."""
 
@@ -25,7 +25,7 @@ class DoesNotAnswer(SourceError):
     """A read hangs, and is waited for no longer."""
 
 
-def _never() -> bool:
+def _wait_on() -> bool:
     return False
 
 
@@ -35,7 +35,7 @@ class _Call:
 
     future: asyncio.Future[Any]
     function: Callable[[], Any]
-    may_be_given_up: Callable[[], bool]
+    overdue: Callable[[], bool]
     in_doubt: bool
     thread: int = 0
     stillness: Stillness = field(default_factory=Stillness)
@@ -54,15 +54,16 @@ class Readers:
         self._running: set[_Call] = set()
         self._ended = asyncio.Event()
 
-    async def run(self, function: Callable[[], T], *, may_be_given_up: Callable[[], bool] = _never, in_doubt: bool = False) -> T:
-        """What `function` returns or raises; DoesNotAnswer once it hangs while `may_be_given_up` allows that."""
+    async def run(self, function: Callable[[], T], *, overdue: Callable[[], bool] = _wait_on, in_doubt: bool = False) -> T:
+        """What `function` returns or raises. While it hangs, `overdue` is asked again and again whether it is to be given up: then
+        DoesNotAnswer."""
         loop = asyncio.get_running_loop()
         while self._given_up() >= MOST_GIVEN_UP:
             self._ended.clear()
             await self._ended.wait()
         future: asyncio.Future[T] = loop.create_future()
         inbox = self._idle.pop() if self._idle else self._start(loop)
-        inbox.put(_Call(future, function, may_be_given_up, in_doubt))
+        inbox.put(_Call(future, function, overdue, in_doubt))
         return await future
 
     def hanging(self) -> bool:
@@ -72,7 +73,7 @@ class Readers:
         # Each is looked at, also when one before it hangs: looks are counted.
         still = [call for call in waited if call.stillness.look(activity(call.thread))]
         for call in still:
-            if call.stillness.looks >= GIVEN_UP_AFTER and self._given_up() < MOST_GIVEN_UP and call.may_be_given_up():
+            if call.stillness.looks >= GIVEN_UP_AFTER and self._given_up() < MOST_GIVEN_UP and call.overdue():
                 call.future.set_exception(DoesNotAnswer("a read of the source does not come back"))
         return any(not call.in_doubt for call in still) or self._given_up() >= MOST_GIVEN_UP
 

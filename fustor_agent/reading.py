@@ -23,13 +23,13 @@ class ReadingStamps:
     def __init__(self, stamps: Stamps) -> None:
         self._stamps = stamps
         self._taken: list[int] = []
-        self._given_up = False
+        self.given_up = False
 
     def take(self) -> int:
         at = self._stamps.take()
         # In this order: whoever gives up meanwhile either finds the stamp here, or has left word for us.
         self._taken.append(at)
-        if self._given_up:
+        if self.given_up:
             self._stamps.drop(at)
         return at
 
@@ -38,7 +38,7 @@ class ReadingStamps:
 
     def give_up(self) -> None:
         """Nothing that the reading finds will be sent."""
-        self._given_up = True
+        self.given_up = True
         for at in self._taken.copy():
             self._stamps.drop(at)
 
@@ -63,6 +63,13 @@ class Reading:
     cpu: float = 0.0
     place: bytes | None = None
     verifying: bool = False
+
+    def overdue(self) -> bool:
+        """It hangs; whether to go on without it. Where the root itself hangs there is nothing else to read, and no part of it to blame: it
+        is waited for, but what it found by then is read anew, for its stamps must not hold `low` back."""
+        if self.verifying:
+            self.stamps.give_up()
+        return not self.verifying
 
     def verify(self, source: Source) -> None:
         """Only what was read before the root was seen to be the same root is evidence about it."""

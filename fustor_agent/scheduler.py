@@ -103,8 +103,7 @@ class Scheduler:
             try:
                 await self._readers.run(
                     partial(self._read, work, reading),
-                    # Where the root itself hangs there is nothing else to read, and no part of it to blame.
-                    may_be_given_up=lambda: not reading.verifying,  # noqa: B023 - asked only while this is being read
+                    overdue=reading.overdue,
                     in_doubt=number == _DOUBTFUL,
                 )
             except DoesNotAnswer:
@@ -115,7 +114,10 @@ class Scheduler:
             else:
                 if number > _LIVE:
                     self._parallelism.note(reading.wall, reading.cpu)
-                self._hand_over(work, reading)
+                if reading.stamps.given_up:
+                    self._outbox.put_back(work, was_done=False)
+                else:
+                    self._hand_over(work, reading)
             finally:
                 self._note_load(work, reading, reserved)
             ready()

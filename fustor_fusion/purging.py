@@ -21,9 +21,11 @@ class Purging:
         """Whether a slice is to be done although others wait."""
         return now - self._ended >= EVERY
 
-    def took(self, seconds: float, now: float) -> None:
-        """A slice of `limit` rows has ended at `now`, after so long."""
+    def took(self, seconds: float, now: float, *, whole: bool) -> None:
+        """A slice has ended at `now`, after so long; `whole` if there were `limit` rows to remove."""
         self._ended = now
+        if not whole:
+            return
         if seconds > LONGEST:
             self.limit = max(FEWEST, int(self.limit * LONGEST / seconds))
         elif seconds < LONGEST / 2:

@@ -176,8 +176,7 @@ class Writer:
             log.warning("removed entries could not be purged: %s", error)
             self._closing.wait(RETRY_FIRST)
             return False
-        if more:
-            self._purging.took(time.monotonic() - began, time.monotonic())
+        self._purging.took(time.monotonic() - began, time.monotonic(), whole=more)
         return more
 
     def _note_damage(self, error: Exception) -> None:

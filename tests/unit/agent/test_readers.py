@@ -28,7 +28,7 @@ class Hangs:
 
 async def begun(hangs: Hangs, readers: Readers, count: int, *, allowed: bool = True, in_doubt: bool = False) -> list[asyncio.Task[str]]:
     """So many calls that hang in their threads."""
-    tasks = [asyncio.create_task(readers.run(hangs, may_be_given_up=lambda: allowed, in_doubt=in_doubt)) for _ in range(count)]
+    tasks = [asyncio.create_task(readers.run(hangs, overdue=lambda: allowed, in_doubt=in_doubt)) for _ in range(count)]
     for _ in range(count):
         await asyncio.to_thread(hangs.began.acquire, timeout=30)
     await at_rest(hangs.threads)
