@@ -187,7 +187,8 @@ def test_no_path_and_no_user_is_ever_a_label(live: System) -> None:
     live.wait_equal()
     # Conditions have words about paths; their types are what is told.
     os.rename(live.root, live.root.with_name("moved away"))
-    eventually(lambda: value(scrape(live), "fustor_pipe_condition", pipe=live.pipe, type="root-gone") == 1)
+    gone = "fustor_pipe_condition", frozenset({("pipe", live.pipe), ("type", "root-gone")})
+    eventually(lambda: gone in scrape(live))
     for port in (live.port, live.agent_port):
         told = [text for _, labels in scrape(live, port) for _, text in labels]
         assert told
