@@ -1,6 +1,5 @@
 """Several agents follow a tree in a storm, and whoever leads is killed, again and again: never do two lead, and at rest nothing is lost."""
 
-import os
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,15 +7,17 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.at_rest import check_equal
+from tests.e2e.counts import count
 from tests.e2e.storm import rage
 from tests.e2e.system import OtherAgent, System
+from tests.e2e.witness import Witness
 from tests.polling import eventually
 
-KILLS = int(os.environ.get("FUSTOR_LEADER_KILLS", "3"))
+KILLS = count("LEADER_KILLS", 3)
 LEASE = 0.5
 
 
-class Witness:
+class Onlooker:
     """Looks at the sessions as often as it can, for as long as it is in use, and notes who led."""
 
     def __init__(self, system: System) -> None:
@@ -27,7 +28,7 @@ class Witness:
         self.at_once = 0
         self.led: set[str] = set()
 
-    def __enter__(self) -> "Witness":
+    def __enter__(self) -> "Onlooker":
         self._thread.start()
         return self
 
@@ -74,15 +75,17 @@ def test_the_leader_is_killed_again_and_again_in_a_storm(system: System, tmp_pat
     system.fusion_extra = {"session": {"lease": LEASE}}
     system.start_fusion()
     by_id = {agent.id: agent for agent in [system.join(f"nas-{number}") for number in range(1, agents + 1)]}
-    with Witness(system) as witness:
-        with Weather(system.root, tmp_path / "outside") as weather:
-            for _ in range(KILLS):
-                kill_leader(system, by_id)
-        check_equal(system, weather.linked, within=60)
-        system.wait_complete()
-    assert witness.at_once == 1
-    assert witness.looks > KILLS
-    assert len(witness.led) >= min(agents, KILLS)
+    windy = system.root / "windy"
+    windy.mkdir()
+    with Onlooker(system) as onlooker, Witness(system) as witness, Weather(windy, tmp_path / "outside") as weather:
+        for _ in range(KILLS):
+            kill_leader(system, by_id)
+    check_equal(system, weather.linked, within=60)
+    system.wait_complete()
+    assert onlooker.at_once == 1
+    assert onlooker.looks > KILLS
+    assert len(onlooker.led) >= min(agents, KILLS)
+    witness.check()
     assert weather.storms
 
 

@@ -1,9 +1,11 @@
 """Several agents of one root: one leads by lease, the others follow, and whoever takes over leaves nothing out."""
 
+import asyncio
 import signal
 
 import pytest
 
+from fustor_core.testing.proxy import FaultProxy
 from tests.e2e.system import KEY, OtherAgent, System, ask
 from tests.polling import eventually
 
@@ -162,3 +164,22 @@ def test_a_process_that_comes_by_the_id_of_another_is_refused_and_disturbs_nobod
     assert system.states() == before
     assert {each["agent"]: each["session"] for each in system.get("/v1/sessions")["data"]} == session
     system.wait_equal()
+
+
+async def test_an_agent_that_was_killed_takes_the_place_of_its_former_self_behind_a_dead_connection(system: System) -> None:
+    """Nothing has closed the former connection: as after a power loss, or where a container went with its network."""
+    system.start_fusion()
+    proxy = FaultProxy(system.port)
+    async with proxy.listening() as port:
+        agent = system.join("nas-1", extra={"fusion": {"url": f"http://127.0.0.1:{port}", "key": KEY}})
+        await asyncio.to_thread(system.wait_complete)
+        [before] = system.get("/v1/sessions")["data"]
+        agent.running().send(signal.SIGSTOP)
+        proxy.half_open(keep_client=False)
+        agent.running().kill()
+        agent.start()
+        assert system.get("/v1/sessions")["data"][0]["session"] == before["session"]
+        await asyncio.to_thread(eventually, lambda: system.get("/v1/sessions")["data"][0]["session"] != before["session"], within=60)
+        await asyncio.to_thread(system.wait_complete)
+        assert leader(system) == "nas-1"
+        assert "ERROR" not in agent.states()
