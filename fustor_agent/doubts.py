@@ -4,6 +4,7 @@ A directory is tried again soon at first, then after twice the pause each time, 
 """
 
 import heapq
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ MOST = 300_000_000_000
 BOUND = 10_000
 """Directories that are kept one by one; beyond that they are folded into those above, which are then listed with all below."""
 DOES_NOT_ANSWER = "it does not answer"
+MOST_STUCK = 2
+"""Readings that may hang in one directory at the same time: each holds a thread."""
 
 
 @dataclass(slots=True)
@@ -40,6 +43,7 @@ class Doubts:
         self._doubts: dict[bytes, _Doubt] = {}
         self._hanging: dict[bytes, None] = {}
         self._queue: list[tuple[int, bytes]] = []
+        self._stuck: Counter[bytes] = Counter()
 
     def failed(self, directory: bytes, reason: str, now: int, *, recursive: bool) -> bool:
         """The directory could not be read, and when it can be again it is to be listed, if `recursive` with all below; whether that is
@@ -87,10 +91,25 @@ class Doubts:
         while self._queue and self._queue[0][0] <= now:
             due, directory = heapq.heappop(self._queue)
             doubt = self._doubts.get(directory)
-            if doubt is not None and not doubt.trying and doubt.due == due:
+            if doubt is None or doubt.trying or doubt.due != due:
+                continue
+            if self._stuck[directory] >= MOST_STUCK:
+                self._schedule(directory, doubt, now + self._most)
+            else:
                 doubt.trying = True
                 found.append((directory, doubt.recursive))
         return found
+
+    def stuck(self, directory: bytes) -> None:
+        """A reading hangs in the directory, and is waited for no longer. Where several do, it is not tried again before one comes back."""
+        self._stuck[directory] += 1
+
+    def came_back(self, directory: bytes, now: int) -> None:
+        """A reading that hung there has ended: it may answer again."""
+        self._stuck[directory] -= 1
+        if not self._stuck[directory]:
+            del self._stuck[directory]
+        self.hurry(directory, now)
 
     def words(self) -> tuple[str, str]:
         """What is not as it should be, with one example, and what to do; empty if all can be read."""

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 GIVEN_UP_AFTER: Final = 20
 """Looks at which a call has not moved, after which it is overdue: five seconds."""
-MOST_GIVEN_UP: Final = 16
+MOST_GIVEN_UP: Final = 64
 """Calls that were given up and have not come back. Each holds a thread, so beyond these nothing is read until one of them ends."""
 
 _numbers = itertools.count(1)
@@ -29,6 +29,10 @@ def _wait_on() -> bool:
     return False
 
 
+def _nobody() -> None:
+    pass
+
+
 @dataclass(slots=True, eq=False)
 class _Call:
     """A call, and who waits for it. `in_doubt`: it is known that it may hang."""
@@ -37,6 +41,7 @@ class _Call:
     function: Callable[[], Any]
     overdue: Callable[[], bool]
     in_doubt: bool
+    late: Callable[[], None]
     thread: int = 0
     stillness: Stillness = field(default_factory=Stillness)
 
@@ -54,16 +59,23 @@ class Readers:
         self._running: set[_Call] = set()
         self._ended = asyncio.Event()
 
-    async def run(self, function: Callable[[], T], *, overdue: Callable[[], bool] = _wait_on, in_doubt: bool = False) -> T:
+    async def run(
+        self,
+        function: Callable[[], T],
+        *,
+        overdue: Callable[[], bool] = _wait_on,
+        in_doubt: bool = False,
+        late: Callable[[], None] = _nobody,
+    ) -> T:
         """What `function` returns or raises. While it hangs, `overdue` is asked again and again whether it is to be given up: then
-        DoesNotAnswer."""
+        DoesNotAnswer. `late` is called when it comes back after it was given up."""
         loop = asyncio.get_running_loop()
         while self._given_up() >= MOST_GIVEN_UP:
             self._ended.clear()
             await self._ended.wait()
         future: asyncio.Future[T] = loop.create_future()
         inbox = self._idle.pop() if self._idle else self._start(loop)
-        inbox.put(_Call(future, function, overdue, in_doubt))
+        inbox.put(_Call(future, function, overdue, in_doubt, late))
         return await future
 
     def hanging(self) -> bool:
@@ -101,17 +113,16 @@ class Readers:
                 error = raised
             self._running.discard(call)
             try:
-                loop.call_soon_threadsafe(self._hand_over, inbox, call.future, result, error)
+                loop.call_soon_threadsafe(self._hand_over, inbox, call, result, error)
             except RuntimeError:  # the loop has closed: nobody waits any more
                 return
 
-    def _hand_over(
-        self, inbox: SimpleQueue[_Call | None], future: asyncio.Future[Any], result: object, error: BaseException | None
-    ) -> None:
+    def _hand_over(self, inbox: SimpleQueue[_Call | None], call: _Call, result: object, error: BaseException | None) -> None:
         self._idle.append(inbox)
         self._ended.set()
-        if not future.done():
-            if error is None:
-                future.set_result(result)
-            else:
-                future.set_exception(error)
+        if call.future.done():
+            call.late()
+        elif error is None:
+            call.future.set_result(result)
+        else:
+            call.future.set_exception(error)

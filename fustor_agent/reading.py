@@ -63,6 +63,8 @@ class Reading:
     cpu: float = 0.0
     place: bytes | None = None
     verifying: bool = False
+    blamed: bytes | None = None
+    """The directory that was left behind because this reading hangs in it."""
 
     def overdue(self) -> bool:
         """It hangs; whether to go on without it. Where the root itself hangs there is nothing else to read, and no part of it to blame: it

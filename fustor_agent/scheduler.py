@@ -104,6 +104,7 @@ class Scheduler:
                 await self._readers.run(
                     partial(self._read, work, reading),
                     overdue=reading.overdue,
+                    late=partial(self._came_back, reading),
                     in_doubt=number == _DOUBTFUL,
                 )
             except DoesNotAnswer:
@@ -250,5 +251,11 @@ class Scheduler:
         if more:
             self._outbox.return_rest(rest)
         self._doubt(place, DOES_NOT_ANSWER, boottime(), recursive=True)
+        self._doubts.stuck(place)
+        reading.blamed = place
         stated = Unreadable(place, self._stamper.take(), DOES_NOT_ANSWER)
         self._outgoing.add([stated], work, Lists((place,), True, Priority.DOUBTFUL))
+
+    def _came_back(self, reading: Reading) -> None:
+        if reading.blamed is not None:
+            self._doubts.came_back(reading.blamed, boottime())

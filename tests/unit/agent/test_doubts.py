@@ -54,6 +54,21 @@ def test_whoever_asks_has_it_tried_at_once() -> None:
     assert not doubts.hangs(b"d")
 
 
+def test_one_in_which_readings_hang_is_not_tried_before_one_of_them_comes_back() -> None:
+    doubts = Doubts()
+    fail(doubts, b"d", 0, DOES_NOT_ANSWER)
+    doubts.stuck(b"d")
+    now = MOST
+    assert doubts.due(now) == [(b"d", False)]
+    fail(doubts, b"d", now, DOES_NOT_ANSWER)
+    doubts.stuck(b"d")
+    for _ in range(100):
+        now += MOST
+        assert doubts.due(now) == []
+    doubts.came_back(b"d", now)
+    assert doubts.due(now) == [(b"d", False)]
+
+
 def test_one_that_was_tried_and_of_which_nothing_was_said_is_forgotten() -> None:
     doubts = Doubts()
     fail(doubts, b"gone", 0)

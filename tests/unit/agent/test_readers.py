@@ -63,6 +63,22 @@ async def test_a_call_that_hangs_is_seen_and_then_given_up() -> None:
     assert await readers.run(lambda: "other") == "other"
 
 
+async def test_whoever_gave_a_call_up_hears_when_it_comes_back_after_all() -> None:
+    hangs, readers, came_back = Hangs(), Readers("test"), asyncio.Event()
+    task = asyncio.create_task(readers.run(hangs, overdue=lambda: True, late=came_back.set))
+    await asyncio.to_thread(hangs.began.acquire, timeout=30)
+    await at_rest(hangs.threads)
+    look(readers, 2 * GIVEN_UP_AFTER)
+    with pytest.raises(DoesNotAnswer):
+        await task
+    assert not came_back.is_set()
+    hangs.goes_on.set()
+    async with asyncio.timeout(30):
+        await came_back.wait()
+    assert await readers.run(lambda: "on time", late=came_back.clear) == "on time"
+    assert came_back.is_set()
+
+
 async def test_what_may_not_be_given_up_is_waited_for() -> None:
     hangs, readers = Hangs(), Readers("test")
     [task] = await begun(hangs, readers, 1, allowed=False)
