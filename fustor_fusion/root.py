@@ -59,8 +59,9 @@ class Root:
         self._progress = progress
 
     async def close(self) -> None:
-        await self._writer.close()
-        self._store.close()
+        # To close a store that hangs would wait for the same disk.
+        if await self._writer.close():
+            self._store.close()
 
     # Sessions
 

@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 MOST_AT_ONCE = 64
 RETRY_FIRST, RETRY_MOST = 0.1, 5.0
+CLOSE_WITHIN = 10.0
 PURGE_AFTER = 0.02
 """Seconds without a job after which a slice of tidying up is done."""
 
@@ -72,11 +73,17 @@ class Writer:
             return False
         return self._stillness.look((self._asking, activity(self._thread.native_id or 0)))
 
-    async def close(self) -> None:
-        """Finish what was submitted, and end the thread."""
+    async def close(self, within: float = CLOSE_WITHIN) -> bool:
+        """Finish what was submitted, and end the thread; False where the store does not come back in so many seconds.
+
+        Then the thread is left to the end of the process: nobody was told of success, so what it was at comes again.
+        """
         self._closing.set()
         self._jobs.put(None)
-        await asyncio.to_thread(self._thread.join)
+        await asyncio.to_thread(self._thread.join, within)
+        if self._thread.is_alive():
+            log.error("a store does not come back, and is left as it is", extra={"writer": self._thread.name})
+        return not self._thread.is_alive()
 
     def _submit(self, what: Sequence[Contribution] | Callable[[], Any]) -> _Future:
         future: _Future = self._loop.create_future()

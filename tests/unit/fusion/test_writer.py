@@ -1,6 +1,7 @@
 """The one thread that writes: together, in order, and never acknowledged before it is durable."""
 
 import asyncio
+import sys
 import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -140,3 +141,24 @@ async def test_a_store_that_breaks_while_it_tidies_up_does_not_end_the_writing()
         await asyncio.to_thread(store.purged.wait, 20)
         assert await writer.commit([seen(1)]) == [Outcome()]
         assert not writer.hanging()
+
+
+async def test_a_store_that_hangs_does_not_keep_fusion_from_ending() -> None:
+    store = Disk()
+    store.open_session("a", "r", "s", Identity("ext4", "1", 2), 1)
+    writer = Writer("test", store, lambda: 10**9, lambda: 0, Problems().tell)
+    store.answers.clear()
+    commit = asyncio.create_task(writer.commit([seen(1)]))
+    await asyncio.sleep(0)
+    assert not await writer.close(within=0.1)
+    store.answers.set()
+    assert await writer.close(within=30)
+    commit.cancel()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_a_writer_whose_thread_has_ended_is_one_that_hangs() -> None:
+    async with writing(Disk(), Problems()) as writer:
+        call = asyncio.ensure_future(writer.call(lambda: sys.exit(1)))
+        await asyncio.to_thread(eventually, writer.hanging)
+        call.cancel()
