@@ -22,6 +22,7 @@ from fustor_fusion.api.ports import SessionView
 from fustor_fusion.authorization import PUSH_ANY, Authorizer, Key, Principal
 from fustor_fusion.board import Board
 from fustor_fusion.feed import Feed
+from fustor_fusion.merge.guard import GuardRules
 from fustor_fusion.pipe import FusionPipe, joined
 from fustor_fusion.receivers.websocket import Receiver
 from fustor_fusion.root import RootOptions
@@ -123,11 +124,13 @@ def _agents(roots: RootRegistry, receiver: Receiver) -> list[host.AgentFacts]:
 
 
 def _store_opener(settings: FusionSettings) -> Callable[[str], RootStore]:
+    guard = settings.guard
+    rules = GuardRules(guard.max_loss, guard.min_entries, int(guard.window * 1e9), int(guard.delay * 1e9))
     if settings.store == "memory":
-        return lambda name: MemoryStore()
+        return lambda name: MemoryStore(rules)
     directory = settings.data / "roots"
     make_private_directory(directory)
-    return lambda name: SqliteStore(directory / f"{name}.db")
+    return lambda name: SqliteStore(directory / f"{name}.db", rules)
 
 
 def _may_push(request: web.Request, root: str) -> bool:

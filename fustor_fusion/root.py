@@ -13,6 +13,7 @@ from fustor_fusion.contradictions import Contradictions
 from fustor_fusion.identities import Identities
 from fustor_fusion.news import News
 from fustor_fusion.relooking import Relooking
+from fustor_fusion.second_looks import Ask, SecondLooks
 from fustor_fusion.sessions import Admission, LiveSession, Table
 from fustor_fusion.store_watch import StoreWatch
 from fustor_fusion.stores import AgentRecord, Contribution, Outcome, RootStore
@@ -53,6 +54,7 @@ class Root:
         self._store_watch = StoreWatch(name, self._tell_stalled)
         self._writer = Writer(name, store, self.clock.now, self.table.lowest, self._store_watch.problem)
         self._relooking = Relooking(store)
+        self._second_looks = SecondLooks(name, store)
         self.contradictions = Contradictions()
         self._paths: dict[str, SourcePath] = {}
         self._began: dict[tuple[str, Via], int] = {}
@@ -132,14 +134,21 @@ class Root:
         """Have other names of hard links that changed looked at, as many as are done at once; whether there were any."""
         return await self._relooking.run_once(look, lambda done: self._writer.call(lambda: self._store.forget_links(done)))
 
+    async def look_twice(self, ask: Ask) -> None:
+        """Have looked at again what the guard holds back, where that is due."""
+        await self._second_looks.run_once(self.clock.now(), ask, lambda done: self._writer.call(lambda: self._store.forget_held(done)))
+
     async def confirm(self, pipe: str) -> bool:
-        """An operator says that what the pipe shows in the place of the root is meant: it is taken from the next session on. False if
-        nothing waits for that."""
-        stranger = self._identities.waiting(pipe)
-        if stranger is None:
+        """An operator says that what the pipe shows is meant: another root is taken from the next session on, and what the guard holds back
+        is looked at again at once. False if nothing waits for that."""
+        stranger, leading = self._identities.waiting(pipe), self.table.leading
+        if stranger is not None:
+            await self._writer.call(lambda: self._store.accept(stranger.agent, stranger.identity))
+            self._identities.accept(stranger.agent, stranger.identity)
+            return True
+        if leading is None or f"{leading.agent}:{leading.hello.pipe}" != pipe or not self._store.held:
             return False
-        await self._writer.call(lambda: self._store.accept(stranger.agent, stranger.identity))
-        self._identities.accept(stranger.agent, stranger.identity)
+        await self._writer.call(lambda: self._store.hurry_held(self.clock.now()))
         return True
 
     def promote(self, can_lead: Callable[[LiveSession], bool] = lambda session: True) -> LiveSession | None:
@@ -149,6 +158,7 @@ class Root:
     async def commit(self, contributions: Sequence[Contribution]) -> list[Outcome]:
         """Commit what sessions brought."""
         outcomes = await self._writer.commit(contributions)
+        self._second_looks.note(outcomes)
         if self._store.last_change != self._last_change:
             self._last_change = self._store.last_change
             self.news.tell()
@@ -198,8 +208,10 @@ class Root:
     def live(self) -> LiveRoot:
         leading = self.table.leading
         if leading is None:
-            return LiveRoot(self.table.leader, False, away_since=self._away_since, conditions=self._conditions)
-        pending = [Pending(path, Reason.REFUSED, since) for path, (_, since) in leading.refused.items()]
+            held = self._second_looks.pending()
+            return LiveRoot(self.table.leader, False, 0, held, away_since=self._away_since, conditions=self._conditions)
+        pending = self._second_looks.pending()
+        pending += [Pending(path, Reason.REFUSED, since) for path, (_, since) in leading.refused.items()]
         pending += [Pending(path, Reason.UNREAD, leading.clean_to) for path in leading.pending]
         pending += [Pending(doubt.path, Reason.CONTRADICTED, doubt.since) for doubt in self.contradictions.standing]
         pending += [Pending(path, Reason.FOLDED, leading.clean_to) for path in leading.folded]

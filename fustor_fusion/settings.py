@@ -61,6 +61,16 @@ class Settled(Section):
     quiet: Duration = DEFAULT_QUIET
 
 
+class GuardSettings(Section):
+    """What counts as a mass loss, which is applied only when a second look after `delay` says the same: more than the share `max_loss` of a
+    root of more than `min_entries` within `window`. A `max_loss` of 1 turns it off."""
+
+    max_loss: float = Field(default=0.5, gt=0, le=1)
+    min_entries: int = Field(default=1000, ge=0)
+    window: Duration = 60.0
+    delay: Duration = 30.0
+
+
 class Log(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "text", "json"] = "auto"
@@ -82,5 +92,6 @@ class FusionSettings(Settings):
     store: Literal["sqlite", "memory"] = "sqlite"
     session: SessionSettings = SessionSettings()
     settled: Settled = Settled()
+    guard: GuardSettings = GuardSettings()
     state: StateSettings = StateSettings()
     log: Log = Log()

@@ -98,7 +98,7 @@ _PENDING: dict[Reason, tuple[str, str]] = {
     ),
     Reason.GUARDED: (
         "evidence by which much would be lost is held back at {}",
-        "wait: it is applied if still true after the guard's delay; if this is another file system on purpose: `fustor pipe confirm`",
+        "wait: it is looked at again after the guard's delay, and applied if it is still true; `fustor pipe confirm` has that done at once",
     ),
     Reason.FOLDED: (
         "there were more changes than could be kept apart at {}, which the agent lists again",

@@ -81,7 +81,7 @@ async def _take(pipes: Pipes, commands: Commands, pipe: str, act: acting.Act) ->
 async def _confirm(pipes: Pipes, confirm: Confirm, pipe: str, reason: str) -> web.Response:
     view = _found(pipes, pipe)
     if not await confirm(pipe):
-        raise acting.not_possible(f"nothing of {pipe} waits to be confirmed: its root is what it was", ())
+        raise acting.not_possible(f"nothing of {pipe} waits to be confirmed: its root is what it was, and nothing is held back", ())
     log.info("an operator confirms what the pipe shows", extra={"pipe": pipe, "reason": reason})
     return _accepted(view)
 

@@ -116,10 +116,11 @@ _steering(
 )
 _steering(
     "confirm",
-    "Say that a new root is meant.",
-    "Say that what the pipe ID shows is meant to be its root.\n\nWhere the root of a pipe is another file system or directory than it was, "
-    "nothing of it is taken: it may be a mount point without its disk. `fustor status -v` then shows `root-gone`. If the right root comes "
-    "back, the pipe goes on by itself; after this command it goes on with the new one, within seconds.",
+    "Say that what a pipe shows is meant.",
+    "Say that what the pipe ID shows is meant.\n\nWhere its root is another file system or directory than it was, nothing of that is "
+    "taken: it may be a mount point without its disk. `fustor status -v` then shows `root-gone`. If the right root comes back, the pipe "
+    "goes on by itself; after this command it goes on with the new one, within seconds.\n\nWhere more than half of a root would be lost "
+    "at once, that is held back until a second look; after this command the agent looks at once.",
 )
 _steering("snapshot", "Have a pipe list everything again.", "Have the pipe ID list everything again.")
 _steering(

@@ -3,7 +3,7 @@
 Pure: `Ledger` changes in memory, and the store makes it durable in the same transaction as the entries.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from fustor_core.errors import Refused
@@ -11,8 +11,11 @@ from fustor_core.evidence import Evidence, Listing
 from fustor_core.paths import show
 from fustor_core.wire import Identity, Via
 from fustor_fusion.merge.drift import NO_DRIFT, Drifts
+from fustor_fusion.merge.guard import Guard, GuardRules
+from fustor_fusion.merge.held import Held, due, hurried
+from fustor_fusion.merge.losses import Losses
 from fustor_fusion.merge.nodes import Tree
-from fustor_fusion.merge.rules import Merge
+from fustor_fusion.merge.rules import Merge, Verdict
 from fustor_fusion.stores import AgentRecord, Contribution, Outcome, OutOfSequence, RootRecord
 
 LAST_SLOT = 1023
@@ -20,10 +23,24 @@ LAST_SLOT = 1023
 
 
 class Ledger:
-    """The records of one root as they will be after the commit under way. `epoch` numbers the watchings that freshness is counted for."""
+    """The records of one root as they will be after the commit under way. `epoch` numbers the watchings that freshness is counted for.
 
-    def __init__(self, record: RootRecord, agents: Sequence[AgentRecord], epoch: int, drifts: Drifts = NO_DRIFT) -> None:
+    `held` is never changed in place: other threads read it, and a commit that fails goes back to what it was.
+    """
+
+    def __init__(
+        self,
+        record: RootRecord,
+        agents: Sequence[AgentRecord],
+        epoch: int,
+        rules: GuardRules,
+        held: Mapping[bytes, Held],
+        drifts: Drifts = NO_DRIFT,
+    ) -> None:
         self.record = record
+        self.rules = rules
+        self.held = held
+        self._losses = Losses(rules.min_entries)
         self.agents = {agent.agent: agent for agent in agents}
         self.epoch = epoch
         self.drifts = drifts
@@ -56,8 +73,11 @@ class Ledger:
         for contribution in contributions:
             for evidence in contribution.evidence:
                 _check_whole(evidence)
-        merge = Merge(tree, self.epoch)
+        guard = Guard(tree, self.rules, self._losses, self.held, now)
+        merge = Merge(tree, self.epoch, guard)
+        clean_to = {agent.agent: agent.clean_to for agent in self.agents.values()}
         outcomes = [self._contribute(tree, merge, contribution, now) for contribution in contributions]
+        self._hold(merge, guard, contributions, outcomes, clean_to)
         merge.totals.finish()
         if found := merge.drift.at(now):
             self.drifts = self.drifts.and_found(found)
@@ -72,6 +92,34 @@ class Ledger:
             record, high_water=max(record.high_water, now), drop_mark=max(record.drop_mark, drop_to), writes=record.writes + 1
         )
         return outcomes
+
+    def _hold(
+        self, merge: Merge, guard: Guard, contributions: Sequence[Contribution], outcomes: Sequence[Outcome], clean_to: Mapping[str, int]
+    ) -> None:
+        """Remember what the guard holds back, if it still does: what came later in this commit may show that it was only moved."""
+        held: list[Held] = []
+        merge.doubts.errors = {}  # whom it contradicts has been said
+        guard.begin_last_turn()
+        for contribution, outcome in zip(contributions, outcomes, strict=True):
+            again, outcome.held[:] = list(outcome.held), []
+            self._set(merge, contribution)
+            for evidence in again:
+                if merge.apply(evidence) is Verdict.HELD:
+                    outcome.held.append(evidence)
+                    held.append(guard.hold(evidence.path, clean_to[contribution.agent]))
+        self.held = guard.after(held)
+
+    def due_held(self, now: int) -> list[Held]:
+        """What is to be looked at again at `now`."""
+        return due(self.held.values(), self.rules.delay, now)
+
+    def forget_held(self, done: Sequence[Held]) -> None:
+        """These have been looked at again; what was held back anew since is kept."""
+        self.held = {path: each for path, each in self.held.items() if each not in done}
+
+    def hurry(self, now: int) -> None:
+        """What is held back is to be looked at again at once."""
+        self.held = hurried(self.held, self.rules.delay, now)
 
     def _contribute(self, tree: Tree, merge: Merge, contribution: Contribution, now: int) -> Outcome:
         agent = self.agents.get(contribution.agent)
@@ -97,20 +145,28 @@ class Ledger:
 
     def _apply(self, merge: Merge, contribution: Contribution, outcome: Outcome) -> int:
         """Apply the evidence; the highest stamp in it."""
-        merge.totals.epoch, merge.via, merge.followed_since = self.epoch, contribution.via, None
-        if contribution.watching_since is not None and self.record.watching_since:
-            merge.followed_since = max(contribution.watching_since, self.record.watching_since)
+        self._set(merge, contribution)
         merge.doubts.errors = contribution.errors
         highest = 0
         for evidence in contribution.evidence:
             highest = max(highest, evidence.at)
             if evidence.at <= self.record.drop_mark:
                 outcome.stale.append(evidence.path)
-            elif not merge.apply(evidence):
+                continue
+            verdict = merge.apply(evidence)
+            if verdict is Verdict.UNLIKE:
                 outcome.unlike.append(evidence.path)
+            elif verdict is Verdict.HELD:
+                outcome.held.append(evidence)
         outcome.doubts.extend(merge.doubts.take())
         self.record = replace(self.record, high_water=max(self.record.high_water, highest))
         return highest
+
+    def _set(self, merge: Merge, contribution: Contribution) -> None:
+        """What follows is evidence of this contribution."""
+        merge.totals.epoch, merge.via, merge.followed_since = self.epoch, contribution.via, None
+        if contribution.watching_since is not None and self.record.watching_since:
+            merge.followed_since = max(contribution.watching_since, self.record.watching_since)
 
     def _end(self, tree: Tree, contribution: Contribution, agent: AgentRecord, now: int) -> AgentRecord:
         if contribution.ends is Via.AUDIT:
@@ -124,7 +180,7 @@ class Ledger:
     def _vouch(self, tree: Tree, contributions: list[Contribution]) -> None:
         """Bring `as_of` forward if the whole root is fresh after these."""
         root = tree.root
-        if not self.record.watching_since or root.fresh_in(self.epoch) != root.to_list or root.unreadable_below:
+        if self.held or not self.record.watching_since or root.fresh_in(self.epoch) != root.to_list or root.unreadable_below:
             return
         clean_to = [contribution.clean_to for contribution in contributions if contribution.watching_since is not None]
         self.record = replace(self.record, as_of=max(self.record.as_of, *clean_to, 0))

@@ -7,6 +7,7 @@ from fustor_core.evidence import Entry
 from fustor_core.wire import Via
 from fustor_fusion.merge.changes import Changes
 from fustor_fusion.merge.drift import DriftKind, FoundDrift
+from fustor_fusion.merge.guard import Guard, entries_in
 from fustor_fusion.merge.links import Links
 from fustor_fusion.merge.nodes import NEVER, Child, Directory, Tree
 from fustor_fusion.merge.totals import Chain, Delta, Totals, is_followed
@@ -14,11 +15,15 @@ from fustor_fusion.query import ChangeKind
 
 
 class Names:
-    """Names of one tree, within one commit. `via` is the act by which the evidence that is being applied came to be."""
+    """Names of one tree, within one commit. `via` is the act by which the evidence that is being applied came to be.
 
-    def __init__(self, tree: Tree, totals: Totals) -> None:
+    What is said of a name `alone`, and not in a listing, is held back here where the guard wants that; then nothing is changed.
+    """
+
+    def __init__(self, tree: Tree, totals: Totals, guard: Guard) -> None:
         self._tree = tree
         self._totals = totals
+        self._guard = guard
         self.via = Via.LIVE
         self.links = Links()
         self.drift = FoundDrift()
@@ -30,58 +35,83 @@ class Names:
             return parent.listed_at
         return max(parent.listed_at, self._tree.tombstone(parent, name))
 
-    def set_absent(self, chain: Chain, name: bytes, at: int, *, bury: bool = True) -> None:
+    def set_absent(self, chain: Chain, name: bytes, at: int, *, alone: bool) -> bool:
+        """False where that is held back."""
         tree, parent = self._tree, chain[-1]
         found = tree.lookup(parent, name)
         if isinstance(found, Directory):
             found.settle(parent.listed_at)
+            if alone and self._guard.holds(chain, name, found, at):
+                return False
             if at <= found.at:
                 self._was_no_directory([*chain, found], at)
-                return
+                return True
             self._detach(chain, found, at)
         elif found is not None:
             if at <= max(found.at, parent.listed_at):
-                return
+                return True
+            if alone and self._guard.holds(chain, name, found, at):
+                return False
             self._remove_leaf(chain, name, found, at)
         elif at <= self.absent_since(parent, name):
-            return
-        if bury and at > parent.listed_at:
+            return True
+        # Of a listing its own time says that a name was absent.
+        if alone and at > parent.listed_at:
             tree.bury(parent, name, at)
             parent.buried_at = max(parent.buried_at, at)
             tree.touch([parent])
+        return True
 
-    def set_leaf(self, chain: Chain, name: bytes, at: int, entry: Entry, own_at: int) -> None:
-        """`own_at` is NEVER where `at` is about to become the time of the parent's listing, which then stands for it."""
+    def set_leaf(self, chain: Chain, name: bytes, at: int, entry: Entry, own_at: int, *, alone: bool) -> bool:
+        """False where that is held back. `own_at` is NEVER where `at` is about to become the time of the parent's listing, which then
+        stands for it."""
         tree, parent = self._tree, chain[-1]
         found = tree.lookup(parent, name)
         delta = Delta()
         if isinstance(found, Directory):
             found.settle(parent.listed_at)
+            if alone and self._guard.holds(chain, name, found, at):
+                return False
             if at <= found.at:
                 self._was_no_directory([*chain, found], at)
-                return
+                return True
             self._detach(chain, found, at)
         elif found is not None:
             if at <= max(found.at, parent.listed_at):
-                return
+                return True
             if found.entry == entry:
                 tree.put(parent, name, Child(0, own_at, entry, found.changed_at, found.via))
-                return
+                return True
             if found.entry is not None:
                 delta.leaf(found.entry, -1)
                 self.links.replaced(found.entry, entry)
             self._note_drift(chain, DriftKind.CHANGED)
         elif at <= self.absent_since(parent, name):
-            return
+            return True
         else:
             self._unbury(parent, name)
             self._note_drift(chain, DriftKind.MISSING)
+        if not isinstance(found, Child) or found.entry is None or found.entry.inode != entry.inode:
+            self.came(parent, name, entry)
         delta.leaf(entry, 1)
         self.links.seen(entry)
         tree.put(parent, name, Child(0, own_at, entry, at, self.via))
         parent.digest = None
         self._totals.add(chain, delta)
         self._changed(ChangeKind.CHANGED if isinstance(found, Child) else ChangeKind.APPEARED, chain, name, at)
+        return True
+
+    def came(self, parent: Directory, name: bytes, entry: Entry) -> None:
+        """Something new stands under a name."""
+        self._guard.came(parent.id, name, entry, live=self.via in (Via.LIVE, Via.ASKED))
+
+    def came_all(self, directory: Directory, entries: list[tuple[bytes, Entry]], made: dict[bytes, int]) -> None:
+        """All these have, in a directory that was empty; those of `made` have been told of. What a walk finds may have been there for long,
+        and is the bulk of what arrives."""
+        if self.via in (Via.LIVE, Via.ASKED):
+            for name, entry in entries:
+                if name not in made:
+                    self.came(directory, name, entry)
 
     def set_directory(self, chain: Chain, name: bytes, at: int, entry: Entry | None) -> Directory | None:
         """The directory that is there after this, None if newer evidence denies it; `entry` is None where only its existence is known."""
@@ -110,6 +140,8 @@ class Names:
         self._note_drift(chain, DriftKind.MISSING)
         made.at, made.floor, made.stated_at = at, floor, NEVER if entry is None else at
         tree.put(parent, name, Child(made.id, NEVER, entry, at, self.via))
+        if entry is not None:
+            self.came(parent, name, entry)
         delta = Delta()
         delta.own(entry, 1)
         made.followed = is_followed(entry)
@@ -133,6 +165,8 @@ class Names:
         delta = Delta()
         delta.own(own.entry, -1)
         delta.own(entry, 1)
+        if len(chain) > 1 and entry is not None and (own.entry is None or own.entry.inode != entry.inode):
+            self.came(chain[-2], directory.name, entry)
         if directory.watched_in(self._totals.epoch):
             delta.fresh = delta.to_list
         directory.followed = is_followed(entry)
@@ -149,6 +183,7 @@ class Names:
         delta = Delta()
         delta.leaf(found.entry, -1)
         self.links.gone(found.entry)
+        self._guard.gone(chain[-1], name, found.entry, 1)
         self._tree.remove(chain[-1], name)
         chain[-1].digest = None
         self._totals.add(chain, delta)
@@ -159,6 +194,7 @@ class Names:
         delta = Delta()
         delta.below(directory, self._totals.epoch)
         self._totals.forget(directory)
+        self._guard.gone(chain[-1], directory.name, self._tree.own(directory).entry, entries_in(directory))
         self._tree.remove(chain[-1], directory.name)
         self._tree.detach(directory)
         chain[-1].digest = None

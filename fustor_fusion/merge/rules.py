@@ -5,6 +5,7 @@ The outcome depends on the set of evidence alone, not on its order, its repetiti
 """
 
 import stat
+from enum import Enum, auto
 
 from fustor_core.digest import listing_digest, sorted_digest
 from fustor_core.evidence import Entry, Evidence, Gone, Listing, Same, Seen, Unreadable
@@ -13,11 +14,21 @@ from fustor_core.wire import Via
 from fustor_fusion.merge.changes import Changes
 from fustor_fusion.merge.doubts import Doubts
 from fustor_fusion.merge.drift import DriftKind, FoundDrift
+from fustor_fusion.merge.guard import Guard
 from fustor_fusion.merge.links import Links
 from fustor_fusion.merge.names import Names
 from fustor_fusion.merge.nodes import NEVER, Child, Directory, Tree
 from fustor_fusion.merge.totals import Chain, Delta, Totals, is_followed
 from fustor_fusion.query import ChangeKind
+
+
+class Verdict(Enum):
+    """What became of a piece of evidence. UNLIKE: a `Same` that is unlike what is known, so that the directory is to be listed. HELD: the
+    guard holds it back, and nothing has changed."""
+
+    APPLIED = auto()
+    UNLIKE = auto()
+    HELD = auto()
 
 
 class Merge:
@@ -26,11 +37,12 @@ class Merge:
     `followed_since`: a listing from that stamp on makes its directory fresh; None if no listing of this contribution does.
     """
 
-    def __init__(self, tree: Tree, epoch: int) -> None:
+    def __init__(self, tree: Tree, epoch: int, guard: Guard) -> None:
         self._tree = tree
+        self._guard = guard
         self.totals = Totals(tree, epoch)
         self.followed_since: int | None = None
-        self._names = Names(tree, self.totals)
+        self._names = Names(tree, self.totals, guard)
         self.doubts = Doubts(tree, self._names.absent_since)
 
     @property
@@ -56,56 +68,62 @@ class Merge:
     def via(self, via: Via) -> None:
         self._names.via = via
 
-    def apply(self, evidence: Evidence) -> bool:
-        """Apply one piece of evidence; False only for a `Same` that is unlike what is known, so that the directory is to be listed."""
+    def apply(self, evidence: Evidence) -> Verdict:
+        """Apply one piece of evidence, wholly or not at all."""
+        self._guard.begin()
         if self.doubts.errors:
             self.doubts.weigh(evidence)
         match evidence:
             case Listing(path, at, entries):
-                self._listing(path, at, entries)
+                return Verdict.APPLIED if self._listing(path, at, entries) else Verdict.HELD
             case Same(path, at, digest):
-                return self._same(path, at, digest)
+                return Verdict.APPLIED if self._same(path, at, digest) else Verdict.UNLIKE
             case Seen(path, at, entry):
-                self._seen(path, at, entry)
+                return Verdict.APPLIED if self._seen(path, at, entry) else Verdict.HELD
             case Gone(path, at):
-                directory, name = split(path)
-                if (chain := self._reach(directory, at)) is not None:
-                    self._raise(chain, at)
-                    self._names.set_absent(chain, name, at)
+                return Verdict.APPLIED if self._gone(path, at) else Verdict.HELD
             case Unreadable(path, at, reason):
                 self._unreadable(path, at, reason)
+        return Verdict.APPLIED
+
+    def _gone(self, path: bytes, at: int) -> bool:
+        directory, name = split(path)
+        if (chain := self._reach(directory, at)) is None:
+            return True
+        if not self._names.set_absent(chain, name, at, alone=True):
+            return False
+        self._raise(chain, at)
         return True
 
-    def _seen(self, path: bytes, at: int, entry: Entry) -> None:
+    def _seen(self, path: bytes, at: int, entry: Entry) -> bool:
         if not path:
             root = self._tree.root
             if at > root.stated_at:
                 root.at, root.stated_at = max(root.at, at), at
                 self._names.state([root], entry, at)
-            return
+            return True
         directory, name = split(path)
         if (chain := self._reach(directory, at)) is None:
-            return
-        self._raise(chain, at)
+            return True
         if entry.is_directory:
             self._names.set_directory(chain, name, at, entry)
-        else:
-            self._names.set_leaf(chain, name, at, entry, at)
+        elif not self._names.set_leaf(chain, name, at, entry, at, alone=True):
+            return False
+        self._raise(chain, at)
+        return True
 
-    def _listing(self, path: bytes, at: int, entries: dict[bytes, Entry]) -> None:
+    def _listing(self, path: bytes, at: int, entries: dict[bytes, Entry]) -> bool:
         chain = self._reach(path, at)
         if chain is None:
-            return
+            return True
         directory = chain[-1]
-        newest_here = at >= directory.at
-        self._raise(chain, at)
-        if newest_here and directory.is_empty:
+        if at >= directory.at and directory.is_empty:
+            self._raise(chain, at)
             self._fill(chain, at, entries)
-        elif newest_here:
-            self._refill(chain, at, entries)
-        else:
-            self._merge_listing(chain, at, entries, self._tree.children(directory))
+        elif not self._refill(chain, at, entries):
+            return False
         self._listed(chain, at)
+        return True
 
     def _same(self, path: bytes, at: int, digest: bytes) -> bool:
         chain, missing = self._known(path, at)
@@ -184,6 +202,7 @@ class Merge:
         self.links.seen_all(leaves)
         made = {name: self._fill_directory(directory, name, at, entry, delta) for name, entry in below}
         self._tree.fill(directory, ordered, made)
+        self._names.came_all(directory, ordered, made)
         directory.filled_at, directory.filled_via = at, self.via
         directory.digest = sorted_digest(ordered)
         self.totals.add(chain, delta)
@@ -206,6 +225,7 @@ class Merge:
         made.at = made.stated_at = made.changed_below = at
         made.floor = self._names.absent_since(parent, name)
         made.followed = is_followed(entry)
+        self._names.came(parent, name, entry)
         own = Delta()
         own.own(entry, 1)
         self.totals.add([made], own)
@@ -213,13 +233,22 @@ class Merge:
         delta.own(entry, 1)
         return made.id
 
-    def _refill(self, chain: Chain, at: int, entries: dict[bytes, Entry]) -> None:
-        """A listing that is no older than anything known of the directory: afterwards it holds exactly this."""
+    def _refill(self, chain: Chain, at: int, entries: dict[bytes, Entry]) -> bool:
+        """A listing of a directory of which something is known; False where it is held back."""
         directory = chain[-1]
-        digest = listing_digest(entries)
-        if directory.digest != digest:
-            self._merge_listing(chain, at, entries, self._tree.children(directory))
+        # No older than anything known of the directory: afterwards it holds exactly this.
+        digest = listing_digest(entries) if at >= directory.at else None
+        if digest is None or directory.digest != digest:
+            children = self._tree.children(directory)
+            if self._guard.holds_listing(chain, at, entries, children):
+                return False
+            self._raise(chain, at)
+            self._merge_listing(chain, at, entries, children)
+        else:
+            self._raise(chain, at)
+        if digest is not None:
             directory.digest = digest
+        return True
 
     def _merge_listing(self, chain: Chain, at: int, entries: dict[bytes, Entry], children: dict[bytes, Child]) -> None:
         directory = chain[-1]
@@ -227,7 +256,7 @@ class Merge:
         overtaken = at < directory.at
         own_at = NEVER if at > directory.listed_at else at
         for name in children.keys() - entries.keys():
-            self._names.set_absent(chain, name, at, bury=False)  # the listing itself says so
+            self._names.set_absent(chain, name, at, alone=False)
         for name, entry in entries.items():
             child = children.get(name)
             if child is not None and child.entry == entry and not (overtaken and child.directory):
@@ -235,7 +264,7 @@ class Merge:
             if entry.is_directory:
                 self._names.set_directory(chain, name, at, entry)
             else:
-                self._names.set_leaf(chain, name, at, entry, own_at)
+                self._names.set_leaf(chain, name, at, entry, own_at, alone=False)
 
     def _listed(self, chain: Chain, at: int) -> None:
         """Note that the last directory of the chain has been listed; names that are not there were absent then."""

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 MOST_STAGED = 4_000_000
 """Entries of unfinished listings that a session may have staged."""
 
+LOOK_TWICE_EVERY = 0.25
+"""Seconds between looks whether something that is held back is due."""
 
 KEEP_CLEAN_TO_EVERY = 5_000_000_000
 """Nanoseconds between commits of an idle session."""
@@ -188,7 +190,17 @@ class SessionReceiver:
 
     async def commit(self) -> None:
         """Commit what waits, again and again, and put what is to be sent for it into `outgoing`."""
-        await all_running(self._commit(), self._relook(), self._resolve())
+        await all_running(self._commit(), self._relook(), self._look_twice(), self._resolve())
+
+    async def _look_twice(self) -> None:
+        """Have what the guard holds back looked at again when that is due."""
+        while True:
+            await asyncio.sleep(LOOK_TWICE_EVERY)
+            if self.session.leads:
+                try:
+                    await self._root.look_twice(self.ask)
+                except StoreUnavailable as error:
+                    log.warning("what is held back is looked at later: %s", error, extra={"session": self.session.id})
 
     async def _relook(self) -> None:
         """Have other names of hard links looked at that changed. A walk comes by all names, so it is waited for."""

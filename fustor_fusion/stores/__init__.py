@@ -14,6 +14,7 @@ from fustor_core.evidence import Evidence
 from fustor_core.wire import Identity, Via
 from fustor_fusion.merge.doubts import Doubt
 from fustor_fusion.merge.drift import Drifts
+from fustor_fusion.merge.held import Held
 from fustor_fusion.merge.links import Noted
 from fustor_fusion.merge.nodes import Inode
 from fustor_fusion.query import Change, Filter, Found, Trust, Usage
@@ -53,13 +54,14 @@ class Outcome:
 
     `problem`: it was out of sequence and nothing of it was applied. `stale`: paths whose evidence was at or below the drop mark, to be read
     again. `unlike`: directories of which a `Same` did not match, to be listed. `doubts`: what contradicts another agent within the error of
-    the clocks.
+    the clocks. `held`: what the guard holds back; its paths are in `RootStore.held`.
     """
 
     problem: OutOfSequence | None = None
     stale: list[bytes] = field(default_factory=list)
     unlike: list[bytes] = field(default_factory=list)
     doubts: list[Doubt] = field(default_factory=list)
+    held: list[Evidence] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +188,19 @@ class RootStore(Protocol):
     @property
     def links_noted(self) -> bool:
         """Whether `Reading.links` may have something. Safe to ask from any thread."""
+
+    @property
+    def held(self) -> Collection[Held]:
+        """What the guard holds back, until it has been looked at again (`fustor_fusion.merge.guard`). Safe to ask from any thread."""
+
+    def due_held(self, now: int) -> list[Held]:
+        """What of it is to be looked at again at `now`. Safe to ask from any thread."""
+
+    def forget_held(self, done: Sequence[Held]) -> None:
+        """These have been looked at again, and what was found is committed; what was held back anew since is kept."""
+
+    def hurry_held(self, now: int) -> None:
+        """What is held back is due to be looked at again at `now`, whatever the guard's delay."""
 
     def forget_links(self, done: Sequence[Noted]) -> None:
         """These notes have been dealt with; one that was made anew since is kept."""

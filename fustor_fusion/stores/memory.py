@@ -13,6 +13,8 @@ from fustor_core.paths import join
 from fustor_core.wire import Identity
 from fustor_fusion.merge.changes import KEPT, Changes
 from fustor_fusion.merge.drift import Drifts
+from fustor_fusion.merge.guard import DEFAULT_RULES, GuardRules
+from fustor_fusion.merge.held import Held
 from fustor_fusion.merge.ledger import Ledger
 from fustor_fusion.merge.links import Noted, inode_of
 from fustor_fusion.merge.nodes import NEVER, ROOT_ID, Child, Directory, Inode
@@ -225,10 +227,10 @@ class MemoryReading(TreeReading):
 class MemoryStore:
     """One root in memory (`fustor_fusion.stores.RootStore`). A reading holds up commits, and a commit readings."""
 
-    def __init__(self) -> None:
+    def __init__(self, guard: GuardRules = DEFAULT_RULES) -> None:
         self._lock = threading.RLock()
         self._tree = MemoryTree()
-        self._ledger = Ledger(RootRecord(secrets.token_hex(8), 0, 0, 0, "", 0, 0, 0, 0), [], 0)
+        self._ledger = Ledger(RootRecord(secrets.token_hex(8), 0, 0, 0, "", 0, 0, 0, 0), [], 0, guard, {})
 
     def open_session(self, agent: str, run: str, session: str, identity: Identity, now: int) -> AgentRecord:
         with self._lock:
@@ -258,6 +260,21 @@ class MemoryStore:
     @property
     def links_noted(self) -> bool:
         return self._tree.links_noted
+
+    @property
+    def held(self) -> Collection[Held]:
+        return self._ledger.held.values()
+
+    def due_held(self, now: int) -> list[Held]:
+        return self._ledger.due_held(now)
+
+    def forget_held(self, done: Sequence[Held]) -> None:
+        with self._lock:
+            self._ledger.forget_held(done)
+
+    def hurry_held(self, now: int) -> None:
+        with self._lock:
+            self._ledger.hurry(now)
 
     def forget_links(self, done: Sequence[Noted]) -> None:
         with self._lock:

@@ -6,17 +6,18 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from urllib.parse import quote
 
 from fustor_core.errors import StoreUnavailable
 from fustor_core.wire import Identity
-from fustor_fusion.merge.ledger import Ledger
+from fustor_fusion.merge.guard import DEFAULT_RULES, GuardRules
+from fustor_fusion.merge.held import Held
 from fustor_fusion.merge.links import Noted
 from fustor_fusion.stores import AgentRecord, Contribution, Outcome, Reading, sqlite_changes
+from fustor_fusion.stores.sqlite_ledger import LedgerWriter, read_ledger
 from fustor_fusion.stores.sqlite_reading import SqliteReading
-from fustor_fusion.stores.sqlite_rows import AGENT, DRIFT, RECORD, from_agent, from_drifts, from_record, to_agent, to_drifts, to_record
 from fustor_fusion.stores.sqlite_schema import damaged, prepare
 from fustor_fusion.stores.sqlite_tree import CACHED_DIRECTORIES, SqliteTree
 
@@ -63,8 +64,11 @@ class SqliteStore:
     Raises StoreDamaged where the file cannot be used as it is, StoreUnavailable where it cannot at the moment.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, cached_directories: int = CACHED_DIRECTORIES) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], guard: GuardRules = DEFAULT_RULES, *, cached_directories: int = CACHED_DIRECTORIES
+    ) -> None:
         self._path = os.fspath(path)
+        self._guard = guard
         self._cached_directories = cached_directories
         self._writing = threading.Lock()
         self._pool = threading.Lock()
@@ -90,19 +94,13 @@ class SqliteStore:
             self._connection.execute("PRAGMA journal_size_limit=67108864")
             self._connection.execute(f"PRAGMA busy_timeout={int(WRITER_BUSY_SECONDS * 1000)}")
             self._tree = SqliteTree(self._connection, self._cached_directories)
-            self._ledger = self._load()
+            self._ledger, self._tree.next_id = read_ledger(self._connection, self._guard)
+            self._writer = LedgerWriter(self._connection, self._ledger)
             self._tree.begin_changes(*sqlite_changes.begin(self._connection))
             self._connection.execute("UPDATE meta SET clean = 0")
         except BaseException:
             self._connection.close()
             raise
-
-    def _load(self) -> Ledger:
-        *record, epoch, next_id = self._connection.execute(f"SELECT {RECORD}, epoch, next_id FROM meta").fetchone()
-        agents = self._connection.execute(f"SELECT {AGENT} FROM agents ORDER BY slot").fetchall()
-        self._tree.next_id = next_id
-        self._kept_drifts = to_drifts(self._connection.execute(f"SELECT {DRIFT} FROM drift"))
-        return Ledger(to_record(tuple(record)), [to_agent(row) for row in agents], epoch, self._kept_drifts)
 
     def open_session(self, agent: str, run: str, session: str, identity: Identity, now: int) -> AgentRecord:
         with self._transaction():
@@ -140,6 +138,23 @@ class SqliteStore:
                 "DELETE FROM links WHERE mount = ? AND inode = ? AND number = ?", ((*note.inode, note.number) for note in done)
             )
             self._tree.links_noted = self._connection.execute("SELECT EXISTS (SELECT 1 FROM links)").fetchone()[0]
+
+    @property
+    def held(self) -> Collection[Held]:
+        return self._ledger.held.values()
+
+    def due_held(self, now: int) -> list[Held]:
+        return self._ledger.due_held(now)
+
+    def forget_held(self, done: Sequence[Held]) -> None:
+        with self._transaction():
+            self._ledger.forget_held(done)
+            self._write_ledger()
+
+    def hurry_held(self, now: int) -> None:
+        with self._transaction():
+            self._ledger.hurry(now)
+            self._write_ledger()
 
     @contextmanager
     def reading(self) -> Iterator[Reading]:
@@ -199,20 +214,11 @@ class SqliteStore:
                 if self._connection.in_transaction:  # SQLite has rolled back by itself after some errors
                     self._connection.execute("ROLLBACK")
                 raise
-            self._ledger.changed.clear()
-            self._kept_drifts = self._ledger.drifts
+            self._writer.written(self._ledger)
             self._tree.committed()
 
     def _write_ledger(self) -> None:
-        ledger = self._ledger
-        columns = ", ".join(f"{column} = ?" for column in (*RECORD.split(", "), "epoch", "next_id", "last_change"))
-        values = (*from_record(ledger.record), ledger.epoch, self._tree.next_id, self._tree.number)
-        self._connection.execute(f"UPDATE meta SET {columns}", values)
-        rows = [from_agent(ledger.agents[agent]) for agent in ledger.changed]
-        self._connection.executemany(f"INSERT OR REPLACE INTO agents ({AGENT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-        if ledger.drifts is not self._kept_drifts:
-            self._connection.execute("DELETE FROM drift")
-            self._connection.executemany(f"INSERT INTO drift ({DRIFT}) VALUES (?, ?, ?, ?, ?)", from_drifts(ledger.drifts))
+        self._writer.write(self._ledger, self._tree.next_id, self._tree.number)
 
     def _drop(self, mark: int, limit: int) -> int:
         """Drop up to `limit` floors and tombstones that no evidence can reach any more; how many."""

@@ -10,6 +10,7 @@ from msgspec.structs import astuple
 from fustor_core.evidence import Entry
 from fustor_core.wire import Identity, Via
 from fustor_fusion.merge.drift import Drift, Drifts
+from fustor_fusion.merge.held import Extent, Held
 from fustor_fusion.merge.nodes import NEVER, Child, Directory
 from fustor_fusion.stores import AgentRecord, RootRecord
 
@@ -41,6 +42,7 @@ DRIFT = "path, missing, extra, changed, at"
 _ALL_DRIFT = b"/"
 
 RECORD = "clock, high_water, drop_mark, watching_since, watched_by, snapshot_at, audit_at, as_of, writes"
+HELD = "path, since, clean_to, extent, mount, inode"
 AGENT = "agent, slot, run, session, sequence, highest, clean_to, identity, entries"
 
 
@@ -128,6 +130,17 @@ def from_agent(agent: AgentRecord) -> Row:
     return (
         agent.agent, agent.slot, agent.run, agent.session, agent.sequence, agent.highest, agent.clean_to, identity, agent.entries,
     )  # fmt: skip
+
+
+def to_held(row: Row) -> Held:
+    """A Held from the columns of HELD."""
+    path, since, clean_to, extent, mount, inode = row
+    return Held(path, since, clean_to, Extent(extent), None if inode is None else (mount, inode))
+
+
+def from_held(held: Held) -> Row:
+    """The columns of HELD."""
+    return (held.path, held.since, held.clean_to, held.extent, *(held.inode or (None, None)))
 
 
 def _stamp(at: int) -> int | None:

@@ -88,7 +88,15 @@ VERSION_4 = (
     "INSERT INTO change_kinds VALUES (1, 'appeared'), (2, 'changed'), (3, 'gone'), (4, 'listed')",
 )
 
-MIGRATIONS: tuple[Sequence[str], ...] = (VERSION_1, VERSION_2, VERSION_3, VERSION_4)
+VERSION_5 = (
+    """
+    CREATE TABLE held (
+        path BLOB PRIMARY KEY, since INTEGER NOT NULL, clean_to INTEGER NOT NULL, extent INTEGER NOT NULL,
+        mount INTEGER, inode INTEGER) WITHOUT ROWID
+    """,
+)
+
+MIGRATIONS: tuple[Sequence[str], ...] = (VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5)
 """What makes each version of the schema from the one before; the first makes it from nothing."""
 
 

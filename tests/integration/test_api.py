@@ -759,6 +759,10 @@ class Slow:
         self.open_session: Callable[..., Any] = store.open_session
         self.commit: Callable[..., Any] = store.commit
         self.accept: Callable[..., Any] = store.accept
+        self.held = store.held
+        self.due_held: Callable[..., Any] = store.due_held
+        self.forget_held: Callable[..., Any] = store.forget_held
+        self.hurry_held: Callable[..., Any] = store.hurry_held
         self.purge: Callable[..., Any] = store.purge
         self.links_noted = False
         self.forget_links: Callable[..., Any] = store.forget_links

@@ -14,6 +14,7 @@ from fustor_core.digest import listing_digest
 from fustor_core.evidence import Evidence, Gone, Listing, Same, Seen, Unreadable
 from fustor_core.paths import is_below, join, split
 from fustor_core.wire import Identity, Via
+from fustor_fusion.merge.guard import DEFAULT_RULES, GuardRules
 from fustor_fusion.query import Trust
 from fustor_fusion.stores import Contribution, Reading, RootStore
 from fustor_fusion.stores.memory import MemoryStore
@@ -30,6 +31,9 @@ class Bench:
     def __init__(self, open_store: Callable[[], RootStore]) -> None:
         self._open_store = open_store
         self.store = open_store()
+        self.applied: list[Evidence] = []
+        """What has been said and was not held back."""
+        self.held_back = 0
         self._sequences = dict.fromkeys(AGENTS, 0)
         for agent in AGENTS:
             self.store.open_session(agent, "run", "session", IDENTITY, 0)
@@ -51,6 +55,13 @@ class Bench:
             )
         outcomes = self.store.commit(contributions, 1, drop_to)
         assert [outcome.problem for outcome in outcomes] == [None] * len(outcomes)
+        held = [one for outcome in outcomes for one in outcome.held]
+        self.held_back += len(held)
+        for one in evidence:
+            if one in held:
+                held.remove(one)
+            else:
+                self.applied.append(one)
         return [path for outcome in outcomes for path in outcome.unlike]
 
     def reopen(self) -> None:
@@ -78,14 +89,14 @@ def trusted(reading: Reading, view: View, path: bytes) -> Trust:
 
 
 @contextmanager
-def bench(kind: str, path: Path) -> Iterator[Bench]:
+def bench(kind: str, path: Path, rules: GuardRules = DEFAULT_RULES) -> Iterator[Bench]:
     if kind == "memory":
-        yield Bench(MemoryStore)
+        yield Bench(lambda: MemoryStore(rules))
         return
     for old in path.parent.glob(path.name + "*"):
         old.unlink()
     # Room for so few directories that they are forgotten and loaded again all the time.
-    made = Bench(lambda: SqliteStore(path, cached_directories=4))
+    made = Bench(lambda: SqliteStore(path, rules, cached_directories=4))
     try:
         yield made
     finally:
@@ -93,23 +104,21 @@ def bench(kind: str, path: Path) -> Iterator[Bench]:
 
 
 def run(made: Bench, evidence: Sequence[Evidence], rng: random.Random) -> None:
-    order, known = shuffled(rng, evidence), list(evidence)
+    order = shuffled(rng, evidence)
     spare = [at * 2 for at in range(1, len(evidence) + 3)]  # stamps that nothing else has
-    said: list[Evidence] = []
+    same: list[Evidence] = []
     while order:
         taken = rng.randint(1, 4)
         batch, order = order[:taken], order[taken:]
         made.commit(batch, rng)
-        said += batch
         if spare and rng.random() < 0.3:
             at = spare.pop(rng.randrange(len(spare)))
-            said += say_same(made, rng, at)
+            same += say_same(made, rng, at)
         if rng.random() < 0.1:
             made.store.purge(rng.randint(1, 5))
         if rng.random() < 0.1 and isinstance(made.store, SqliteStore):
             made.reopen()
-    extra = [one for one in said if one not in known]
-    made.check(known + extra)
+    made.check(made.applied + same)
 
 
 def say_same(made: Bench, rng: random.Random, at: int) -> list[Evidence]:
@@ -139,6 +148,21 @@ def test_random_evidence_means_the_same_to_a_store(kind: str, cases: int, count:
                 run(made, evidence, rng)
             except AssertionError as error:
                 raise AssertionError(f"case {count} {case}: {evidence}") from error
+
+
+@pytest.mark.parametrize(("kind", "cases"), [("memory", 800), ("sqlite", 25)])
+def test_what_is_held_back_is_as_if_it_had_not_been_seen(kind: str, cases: int, tmp_path: Path) -> None:
+    held_back = 0
+    for case in range(cases):
+        rng = random.Random(f"guarded {case}")
+        evidence = [random_evidence(rng, at * 2 + 1) for at in range(1, 20)]
+        with bench(kind, tmp_path / "root.db", GuardRules(rng.choice((0.1, 0.5)), rng.choice((0, 6)))) as made:
+            try:
+                run(made, evidence, rng)
+            except AssertionError as error:
+                raise AssertionError(f"case {case}: {evidence}") from error
+            held_back += made.held_back
+    assert held_back > cases
 
 
 entries = st.builds(entry_of, st.sampled_from("dflp"), st.integers(0, 9))

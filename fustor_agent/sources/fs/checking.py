@@ -32,6 +32,16 @@ def check_paths(report: Report, paths: Sequence[bytes]) -> None:
             obstacle = check_names(report, directory, names_by_directory[directory], unreadable)
             if obstacle is not None:
                 stopped.add(obstacle)
+    if report.scope.tree.cross_mounts:
+        _check_above_gone(report, paths, unreadable)
+
+
+def _check_above_gone(report: Report, paths: Sequence[bytes], unreadable: set[bytes]) -> None:
+    """State what the directories of names that are gone are: one that was a mount point, and is none, has not lost what was in it."""
+    gone = {split(one.path)[0] for one in report.look.evidence if isinstance(one, Gone)}
+    for path in sorted(gone - {ROOT, *paths}):
+        directory, name = split(path)
+        check_names(report, directory, [name], unreadable)
 
 
 def check_names(report: Report, directory: bytes, names: Sequence[bytes], unreadable: set[bytes]) -> bytes | None:

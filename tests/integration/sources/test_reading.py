@@ -453,6 +453,18 @@ def test_mounts_below_the_root_are_entered_on_demand(mounted: Path, openat2: boo
         assert {entry.mount for entry in listed(ask.list(b"real")).values()} == {0}
 
 
+def test_what_went_with_a_mount_is_told_with_what_its_mount_point_is(mounted: Path) -> None:
+    with asked(mounted, cross_mounts=True) as ask:
+        ask.list(b"tmpfs")
+        subprocess.run(["umount", mounted / "tmpfs"], check=True)
+        try:
+            look = ask.check(b"tmpfs/deep/below")
+        finally:
+            subprocess.run(["mount", "-t", "tmpfs", "none", mounted / "tmpfs"], check=True)
+        assert sorted(said(look)) == [("Gone", b"tmpfs/deep"), ("Seen", b"tmpfs")]
+        assert [one.entry.mount for one in look.evidence if isinstance(one, Seen)] == [0]
+
+
 def test_an_unmounted_root_is_a_fault(mounted: Path) -> None:
     with asked(mounted / "tmpfs") as ask:
         ask.source.verify()
