@@ -5,9 +5,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import burst, latency, queries, snapshot, states
+from bench import audit, burst, latency, queries, snapshot, states
 
-ROWS = {"snapshot": snapshot.run, "latency": latency.run, "burst": burst.run, "queries": queries.run, "states": states.run}
+ROWS = {
+    "snapshot": snapshot.run,
+    "audit": audit.run,
+    "latency": latency.run,
+    "burst": burst.run,
+    "queries": queries.run,
+    "states": states.run,
+}
 
 
 def main() -> int:

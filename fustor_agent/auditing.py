@@ -9,8 +9,9 @@ from math import inf
 from fustor_agent import phases
 from fustor_agent.audit import AuditOptions, AuditPlan, Order, Slice
 from fustor_agent.outbox import Outbox, Priority
-from fustor_agent.pace import LoadLimits
+from fustor_agent.pace import Pace
 from fustor_agent.patience import Patience
+from fustor_agent.scheduler import WINDOW_LOOK
 from fustor_agent.session import SessionRun
 from fustor_agent.sources import Remembering, Source
 from fustor_core.clock import minute_of_day
@@ -23,11 +24,11 @@ log = logging.getLogger(__name__)
 class Auditing:
     """Carries out what is due, a slice at a time. What a lost session leaves undone waits in the outbox, and goes on in the next one."""
 
-    def __init__(self, options: AuditOptions, limits: LoadLimits, source: Source, outbox: Outbox, steering: Steering) -> None:
+    def __init__(self, options: AuditOptions, pace: Pace, source: Source, outbox: Outbox, steering: Steering) -> None:
         # Where nobody remembers how directories looked, a shallow audit could only be a deep one, and that has a time of its own.
         self._remembers = isinstance(source, Remembering)
         self._plan = AuditPlan(options if self._remembers else replace(options, shallow=0.0))
-        self._limits = limits
+        self._pace = pace
         self._outbox = outbox
         self._steering = steering
 
@@ -54,7 +55,8 @@ class Auditing:
     async def wait(self, *, scheduled: bool) -> None:
         """Until something is due; only what is ordered unless `scheduled`. Where there can be no audit at the moment, until interrupted."""
         pause = self._plan.pause(_now(), scheduled=scheduled) if phases.audit_begins(self._steering.state) else inf
-        pause = max(pause, 60 * self._limits.opens_in(minute_of_day()))
+        if self._pace.limits.opens_in(minute_of_day()):
+            pause = max(pause, WINDOW_LOOK)
         try:
             async with asyncio.timeout(pause if pause < inf else None):
                 await asyncio.Event().wait()
@@ -63,7 +65,7 @@ class Auditing:
 
     async def carry_out(self, run: SessionRun, patience: Patience, *, scheduled: bool) -> None:
         """One slice of what is due, if anything is and may be at the moment; it may be interrupted."""
-        window = 60 * self._limits.closes_in(minute_of_day())
+        window = 60 * self._pace.limits.closes_in(minute_of_day())
         due = self._plan.next(_now(), scheduled=scheduled) if window else None
         if due is None or not self._steering.step(phases.audit_begins(self._steering.state)):
             return

@@ -69,7 +69,7 @@ class Life:
         self._held = held
         self._outbox = Outbox()
         self._watching = Watching(source, self._outbox, steering.conditions, self._woken)
-        self._auditing = Auditing(options.audit, options.pace.limits, source, self._outbox, steering)
+        self._auditing = Auditing(options.audit, options.pace, source, self._outbox, steering)
         self._readers = Readers(f"read-{options.name}")
         self._root = PipeRoot(options.name, options.root, source, self._readers, known_roots)
         self._standstill = Standstill(self._readers, steering.conditions)
@@ -119,7 +119,7 @@ class Life:
     def counters(self) -> Mapping[str, int]:
         """How much waits, and how far the walk is."""
         counted = counters_of(self._outbox, self._run.scheduler if self._run else None, self._walk)
-        return {**counted, "young_dropped": self._watching.young.dropped}
+        return {**counted, "sent_bytes": self._run.sent if self._run else 0, "young_dropped": self._watching.young.dropped}
 
     async def run(self) -> None:
         """Live until the stop."""

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 CHECKS_AT_ONCE = 512
 DIRECTORIES_AT_ONCE = 64
+WINDOW_LOOK: Final = 1.0
+"""Seconds between looks whether a window has opened."""
 _LIVE: Final = 0
 _DOUBTFUL: Final = -1
 
@@ -127,7 +129,8 @@ class Scheduler:
     async def _wait(self) -> None:
         """Until something has changed, or a walk may go on."""
         self._changed.clear()
-        pause = min(self._pace.pause(time.monotonic()) or inf, 60 * self._pace.limits.opens_in(minute_of_day()) or inf)
+        # The time of day may be set, so it is looked at again and again.
+        pause = min(self._pace.pause(time.monotonic()) or inf, WINDOW_LOOK if self._pace.limits.opens_in(minute_of_day()) else inf)
         try:
             async with asyncio.timeout(pause if pause < inf else None):
                 await self._changed.wait()

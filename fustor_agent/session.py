@@ -86,6 +86,11 @@ class SessionRun:
             self.outgoing.lost()
             self._outbox.forget_looks()
 
+    @property
+    def sent(self) -> int:
+        """Bytes of the frames that were sent so far."""
+        return self._session.sent
+
     def wake(self) -> None:
         """There is new work in the outbox."""
         self.scheduler.wake()

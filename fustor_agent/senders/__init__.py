@@ -13,6 +13,10 @@ class Session(Protocol):
     @property
     def welcome(self) -> Welcome: ...
 
+    @property
+    def sent(self) -> int:
+        """Bytes of the frames that were sent so far, before they were compressed."""
+
     async def send(self, frame: AgentSession) -> None: ...
 
     async def receive(self) -> FusionSession: ...

@@ -52,9 +52,11 @@ class _Connection(Generic[Out, In, Hi]):
         self._target = target
         self._compress = compress
         self.welcome: Hi
+        self.sent = 0
 
     async def send(self, frame: Out) -> None:
         data = encode(frame)
+        self.sent += len(data)
         with _standing(self._target):
             await self._socket.send_bytes(data, compress=15 if self._compress and len(data) > _WORTH_COMPRESSING else None)
 
