@@ -10,11 +10,15 @@ from typing import Any
 
 import pytest
 
+from fustor_core.times import parse_instant
 from tests.e2e.system import KEY, System, ask
 from tests.polling import eventually
 
 MESSAGE = "RUNNING | MESSAGE_SYNC"
 RECONNECTING = "RUNNING | RECONNECTING"
+FAULTS = int(os.environ.get("FUSTOR_FAULTS", "0"))
+"""FUSTOR_FAULTS=100 for the promise itself: so many times, within two seconds. A few, with more patience, are for every day."""
+ROUNDS, WITHIN = FAULTS or 2, 2.0 if FAULTS else 10.0
 
 
 @pytest.fixture
@@ -31,14 +35,15 @@ def at_the_agent(system: System) -> Any:  # JSON
     return system.get(f"/v1/pipes/{system.pipe}", port=system.agent_port)["data"]
 
 
+@pytest.mark.timeout(120 + 10 * ROUNDS)
 def test_a_fusion_that_hangs_is_seen_and_forgiven_when_it_goes_on(live: System) -> None:
     assert live.fusion is not None
-    for _ in range(3):
+    for _ in range(ROUNDS):
         live.fusion.send(signal.SIGSTOP)
-        stopped = time.monotonic()
-        eventually(lambda: at_the_agent(live)["pipe_state"] == RECONNECTING, within=10)
-        assert time.monotonic() - stopped < 2.5
-        pipe = at_the_agent(live)
+        stopped = time.time()
+        pipe = eventually(lambda: (shown := at_the_agent(live))["pipe_state"] == RECONNECTING and shown)
+        seconds, nanoseconds = parse_instant(pipe["since"])
+        assert seconds + nanoseconds / 1e9 - stopped < WITHIN
         assert pipe["health"] == "Warning"
         assert [condition["type"] for condition in pipe["conditions"]] == ["fusion-silent"]
         live.fusion.send(signal.SIGCONT)
