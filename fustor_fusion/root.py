@@ -221,9 +221,8 @@ class Root:
         remote_writers = leading.hello.remote_writers
         follows = leading.watching_since is not None and leading.watching_since == self._watching_since
         writing = [session.writing.now() for session in self.table.all()]
-        return LiveRoot(
-            leading.agent, True, leading.vouched_to, pending, None, progress, remote_writers, self._conditions, follows, writing
-        )
+        told = (leading.vouched_to, pending, None, progress, remote_writers, self._conditions, follows, writing)
+        return LiveRoot(leading.agent, True, *told, heard=leading.sequence > 0)
 
     @property
     def _conditions(self) -> list[Condition]:

@@ -56,7 +56,8 @@ class LiveRoot:
     which that session was lost. `clean_to` is a stamp: everything that changed before it is committed, except below `pending`; 0 if
     nothing vouches for it. `conditions` are what the agents themselves report of the root. `follows`: what counts as listed in the store
     was listed since this very leader began to watch; not so before it has begun to list, after it took over or was started anew.
-    `writing` is what each session says of files that are being written.
+    `writing` is what each session says of files that are being written. `heard`: its session has begun to bring evidence; before, nobody
+    knows what it missed.
     """
 
     leader: str | None = None
@@ -69,6 +70,7 @@ class LiveRoot:
     conditions: Sequence[Condition] = ()
     follows: bool = True
     writing: Sequence[Writing] = ()
+    heard: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +118,8 @@ def assess(path: bytes, trust: Trust, record: RootRecord, live: LiveRoot, to_wal
     # Of what another leader listed, and another process watched, nothing is known since.
     trust = replace(trust, fresh=trust.fresh and live.follows)
     as_of = min((vouched(trust.fresh, record, live, trust.oldest or 0), *(each.since for each in pending)))
-    complete = trust.fresh and live.alive and not trust.unreadable and not pending
-    conditions = [*_absence(trust, record, live, as_of, to_wall), *_staleness(trust, record, live, to_wall)]
+    complete = trust.fresh and live.alive and live.heard and not trust.unreadable and not pending
+    conditions = [*_absence(trust, record, live, as_of, to_wall), *_silence(live), *_staleness(trust, record, live, to_wall)]
     conditions += _unreadable(trust, record, to_wall)
     conditions += _waiting(pending, to_wall)
     return Trustworthiness(to_wall(as_of) if as_of > 0 else None, complete, [*conditions, *live.conditions])
@@ -164,6 +166,13 @@ def _absence(trust: Trust, record: RootRecord, live: LiveRoot, as_of: int, to_wa
     shown = f"what is shown is as of {format_wall(to_wall(as_of))}" if as_of > 0 else "what is shown is incomplete"
     remedy = "start the agent, or see in its log why it cannot reach fusion"
     return [Condition("agent-away", live.away_since or 0, f"{who}{when}; {shown}", remedy)]
+
+
+def _silence(live: LiveRoot) -> list[Condition]:
+    if not live.alive or live.heard:
+        return []
+    message = f"agent {live.leader} has just come back, and has not said yet what it missed"
+    return [Condition("not-heard", 0, message, "wait a second; if it lasts, see the agent's log")]
 
 
 def _staleness(trust: Trust, record: RootRecord, live: LiveRoot, to_wall: Callable[[int], int]) -> list[Condition]:

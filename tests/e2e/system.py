@@ -19,6 +19,7 @@ import yaml
 
 from fustor_core.times import parse_instant
 from tests.disk import Thing, on_disk
+from tests.memory import resident
 from tests.polling import eventually
 
 KEY = "fustor-test-key"
@@ -92,8 +93,7 @@ class Process:
     @property
     def memory(self) -> int:
         """Bytes of memory that it occupies at the moment."""
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        return 1024 * next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
+        return 1024 * resident(self.pid)
 
     def log_lines(self) -> list[dict[str, Any]]:
         """The lines of its log."""

@@ -14,6 +14,7 @@ import pytest
 from tests.e2e.system import KEY, System
 
 REQUESTS = min(int(os.environ.get("FUSTOR_FUZZ", "800")), 20_000)
+MOST_GROWTH = 16 << 20
 QUERIES = ["stat", "list", "find", "usage", "roots", "refresh", "verify"]
 PIECES = [
     b"%", b"%zz", b"%00", b"%2e%2e/", b"\0", b"\xff\xfe", b" ", b"\r\n", b"\n", b"&", b"=", b"?", b"#", b"..", b"//", b"%2F" * 40,
@@ -86,13 +87,17 @@ def test_any_request_is_answered_in_words_or_closed(system: System) -> None:
     system.wait_complete()
     rng = random.Random(5)
     statuses = set()
-    for _ in range(REQUESTS):
+    assert system.fusion is not None
+    before = 0
+    for number in range(REQUESTS):
+        if number == REQUESTS // 3:
+            before = system.fusion.memory
         data = request(rng)
         received = answer_to(system.port, data)
         check(data, received)
         statuses.add(received[9:12])
     assert {b"200", b"400", b"403", b"404", b"405"} <= statuses
-    assert system.fusion is not None
     assert system.fusion.alive
+    assert system.fusion.memory - before < MOST_GROWTH, "after a warm-up, memory grows no more"
     assert not [line for line in system.fusion.log_lines() if line["message"] == "a request failed"]
     system.wait_equal()

@@ -73,7 +73,7 @@ def test_trust(what: str, trust: Trust, record: RootRecord, live: LiveRoot, as_o
 def test_what_is_incomplete_always_says_why() -> None:
     for trust in (FRESH, NOT_FRESH, NEVER, replace(FRESH, unreadable=1)):
         for record in (RECORD, NEW, replace(NEW, writes=1)):
-            for live in (LIVE, AWAY, LiveRoot(), pending(b"dir"), replace(LIVE, snapshot=Progress(0, ""))):
+            for live in (LIVE, AWAY, replace(LIVE, heard=False), LiveRoot(), pending(b"dir"), replace(LIVE, snapshot=Progress(0, ""))):
                 result = assess(b"dir", trust, record, live, to_wall)
                 assert result.complete is not bool(result.conditions)
 
@@ -88,6 +88,7 @@ def test_conditions_are_said_in_words() -> None:
     assert message(replace(FRESH, unreadable=1), LIVE) == "1 directory could not be read"
     away = "agent nas-1 has been away since 1970-01-01T00:00:00.001000800Z; what is shown is as of 1970-01-01T00:00:00.001000600Z"
     assert message(FRESH, AWAY) == away
+    assert message(FRESH, replace(LIVE, heard=False)) == "agent nas-1 has just come back, and has not said yet what it missed"
     many = replace(LIVE, pending=[Pending(b"d/%d" % i, Reason.GUARDED, 700 + i) for i in range(5)])
     [condition] = assess(b"d", FRESH, RECORD, many, to_wall).conditions
     assert "5 paths (/d/0, /d/1, /d/2, …)" in condition.message
