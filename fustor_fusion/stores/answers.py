@@ -1,11 +1,12 @@
 """What every store answers in the same way: whether an entry is wanted, and the answers made of what is stored."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from fustor_core import globs
 from fustor_core.evidence import Entry, Kind
 from fustor_fusion.merge.nodes import NEVER, Child, Directory
-from fustor_fusion.query import Filter, Found, Usage
+from fustor_fusion.query import Filter, Found, Instant, Usage
 
 Test = Callable[[bytes, Kind, Entry | None], bool]
 
@@ -51,22 +52,35 @@ def kind_of(child: Child) -> Kind:
     return child.entry.kind
 
 
+class Below(NamedTuple):
+    """What is known of a directory and all below it: when any of it changed last, whether all of it is fresh, its latest modification
+    time."""
+
+    changed_at: int
+    fresh: bool
+    newest: Instant | None
+
+
 def is_fresh(directory: Directory, epoch: int) -> bool:
     """Whether the directory and all below it were listed since the watching of that number began."""
-    return epoch > 0 and directory.fresh_in(epoch) == directory.to_list and not directory.unreadable_below
+    return all_fresh(epoch, directory.fresh_in(epoch), directory.to_list, directory.unreadable_below)
 
 
-def found(path: bytes, child: Child, parent: Directory | None, itself: Directory | None, epoch: int) -> Found:
-    """One entry as an answer; `parent` is the directory that holds it, None for the root, `itself` the directory that it is."""
+def all_fresh(epoch: int, fresh: int, to_list: int, unreadable: int) -> bool:
+    """The same by the counts of that watching."""
+    return epoch > 0 and fresh == to_list and not unreadable
+
+
+def found(path: bytes, child: Child, parent: Directory | None, below: Below | None, epoch: int) -> Found:
+    """One entry as an answer; `parent` is the directory that holds it, None for the root, `below` is given for a directory."""
     changed_at, via = child.changed_at, child.via
     if parent is not None and changed_at is None:
         changed_at = parent.filled_at
     if parent is not None and via is None:
         via = parent.filled_via
     kind, changed_at = kind_of(child), changed_at or 0
-    if itself is not None:
-        below = max(itself.changed_below, changed_at)
-        return Found(path, kind, child.entry, changed_at, via or "", below, is_fresh(itself, epoch), itself.newest)
+    if below is not None:
+        return Found(path, kind, child.entry, changed_at, via or "", max(below.changed_at, changed_at), below.fresh, below.newest)
     fresh = epoch > 0 and parent is not None and parent.watched_in(epoch)
     listed_at = max(child.at, NEVER if parent is None else parent.listed_at)
     return Found(path, kind, child.entry, changed_at, via or "", changed_at, fresh, None, listed_at)

@@ -21,6 +21,7 @@ from fustor_fusion.merge.nodes import NEVER, ROOT_ID, Child, Directory, Inode
 from fustor_fusion.merge.totals import latest
 from fustor_fusion.query import Change, Found, Instant
 from fustor_fusion.stores import AgentRecord, ChangeSpan, Contribution, Outcome, Reading, RootRecord
+from fustor_fusion.stores.answers import Below, is_fresh
 from fustor_fusion.stores.reading import ABOVE_ROOT, TreeReading
 
 
@@ -176,6 +177,10 @@ class MemoryReading(TreeReading):
 
     def directory(self, number: int) -> Directory:
         return self._tree.directories[number]
+
+    def below(self, numbers: Sequence[int]) -> dict[int, Below]:
+        directories = {number: self.directory(number) for number in numbers}
+        return {number: Below(one.changed_below, is_fresh(one, self.epoch()), one.newest) for number, one in directories.items()}
 
     def range(self, directory: int, after: bytes | None, limit: int) -> list[tuple[bytes, Child]]:
         children = self._tree.entries[directory]

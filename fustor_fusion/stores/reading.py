@@ -1,7 +1,7 @@
 """Answers from a tree, the same for every store: a store brings four look-ups, and this the queries."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from fustor_core.errors import MalformedInput
@@ -10,7 +10,7 @@ from fustor_fusion.merge.links import Noted
 from fustor_fusion.merge.nodes import NEVER, ROOT_ID, Child, Directory, Inode
 from fustor_fusion.query import Change, Filter, Found, Trust, Usage
 from fustor_fusion.stores import AgentRecord, ChangeSpan, Page, RootRecord
-from fustor_fusion.stores.answers import found, is_fresh, kind_of, matcher, usage_of_directory, usage_of_leaf
+from fustor_fusion.stores.answers import Below, found, is_fresh, kind_of, matcher, usage_of_directory, usage_of_leaf
 from fustor_fusion.stores.cursors import ScanCursor, WalkCursor, decode, encode
 
 ABOVE_ROOT = 0
@@ -59,6 +59,10 @@ class TreeReading(ABC):
     def directory(self, number: int) -> Directory: ...
 
     @abstractmethod
+    def below(self, numbers: Sequence[int]) -> Mapping[int, Below]:
+        """What is known of all below each of these directories."""
+
+    @abstractmethod
     def range(self, directory: int, after: bytes | None, limit: int) -> list[tuple[bytes, Child]]:
         """Children by name in byte order, from the first behind `after`."""
 
@@ -76,7 +80,7 @@ class TreeReading(ABC):
 
     def directories(self) -> "Directories":
         """What makes the answers of one page."""
-        return Directories(self.directory, self.epoch())
+        return Directories(self)
 
     def find(self, path: bytes) -> Found | None:
         way = self.way(path)
@@ -88,8 +92,9 @@ class TreeReading(ABC):
         way = self.way(path)
         if way.missing:
             return []
-        entry = self.directories()
-        return [entry(join(path, name), child, way.directory) for name, child in self.range(way.directory, after, limit)]
+        entry, rows = self.directories(), self.range(way.directory, after, limit)
+        entry.look_up(child for _, child in rows)
+        return [entry(join(path, name), child, way.directory) for name, child in rows]
 
     def search(self, path: bytes, wanted: Filter, after: str | None, limit: int) -> Page:
         cursor = None if after is None else decode(after)
@@ -200,19 +205,23 @@ class TreeReading(ABC):
 
 
 class Directories:
-    """Makes answers of entries; the directories that those of one page are, or lie in, are looked up once each."""
+    """Makes answers of entries; of the directories that those of one page are, or lie in, each is looked up once."""
 
-    def __init__(self, look_up: Callable[[int], Directory], epoch: int) -> None:
-        self._look_up = look_up
-        self._epoch = epoch
+    def __init__(self, reading: TreeReading) -> None:
+        self._reading = reading
+        self._epoch = reading.epoch()
         self._known: dict[int, Directory | None] = {ABOVE_ROOT: None}
+        self._below: dict[int, Below] = {}
 
     def __call__(self, path: bytes, child: Child, parent: int) -> Found:
         """The entry at `path`, which is stored in the directory `parent`."""
-        itself = self._find(child.directory) if child.directory else None
-        return found(path, child, self._find(parent), itself, self._epoch)
+        if parent not in self._known:
+            self._known[parent] = self._reading.directory(parent)
+        if child.directory and child.directory not in self._below:
+            self.look_up([child])
+        return found(path, child, self._known[parent], self._below.get(child.directory), self._epoch)
 
-    def _find(self, number: int) -> Directory | None:
-        if number not in self._known:
-            self._known[number] = self._look_up(number)
-        return self._known[number]
+    def look_up(self, children: Iterable[Child]) -> None:
+        """All of these will be made answers of: what is to be known of them is looked up at once."""
+        if numbers := [child.directory for child in children if child.directory]:
+            self._below |= self._reading.below(numbers)

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from fustor_core import globs
@@ -11,10 +11,10 @@ from fustor_core.globs import Literal
 from fustor_core.paths import components, join
 from fustor_fusion.merge.drift import Drifts
 from fustor_fusion.merge.links import Noted
-from fustor_fusion.merge.nodes import ROOT_ID, Child, Directory, Inode
+from fustor_fusion.merge.nodes import NEVER, ROOT_ID, Child, Directory, Inode
 from fustor_fusion.query import Change, Filter, Found
 from fustor_fusion.stores import AgentRecord, ChangeSpan, Page, RootRecord, sqlite_changes
-from fustor_fusion.stores.answers import kind_of, matcher
+from fustor_fusion.stores.answers import Below, all_fresh, kind_of, matcher
 from fustor_fusion.stores.cursors import ScanCursor, WalkCursor, decode, encode
 from fustor_fusion.stores.reading import TreeReading, Way
 from fustor_fusion.stores.sqlite_rows import AGENT, CHILD, DIRECTORY, DRIFT, RECORD, to_agent, to_child, to_directory, to_drifts, to_record
@@ -25,6 +25,10 @@ SCAN_FROM_PART = 16
 _CHILD_OF = f"SELECT {CHILD} FROM entries WHERE dir = ? AND name = ?"
 _RANGE = f"SELECT name, {CHILD} FROM entries WHERE dir = ? AND name > ? ORDER BY name LIMIT ?"
 _DIRECTORY = f"SELECT {DIRECTORY} FROM dirs WHERE id = ?"
+_BELOW = (
+    "SELECT id, changed_below, newest, newest_ns, to_list, fresh, epoch, unreadable_below FROM dirs "
+    "WHERE id IN (SELECT value FROM json_each(?))"
+)
 _NAMES_OF = f"SELECT dir, name, {CHILD} FROM entries WHERE inode = ? AND mount = ? AND nlink > 1 AND child IS NULL"
 _SINGLE_NAMES = f"SELECT dir, name, {CHILD} FROM entries WHERE inode IN (SELECT value FROM json_each(?)) AND nlink <= 1 AND child IS NULL"
 
@@ -63,6 +67,15 @@ class SqliteReading(TreeReading):
 
     def directory(self, number: int) -> Directory:
         return to_directory(self._one(_DIRECTORY, (number,)))
+
+    def below(self, numbers: Sequence[int]) -> dict[int, Below]:
+        below = {}
+        for number, changed, newest, newest_ns, to_list, fresh, epoch, unreadable in self._connection.execute(
+            _BELOW, (json.dumps(numbers),)
+        ):
+            fresh = all_fresh(self._epoch, fresh if epoch == self._epoch else 0, to_list, unreadable)
+            below[number] = Below(NEVER if changed is None else changed, fresh, None if newest is None else (newest, newest_ns))
+        return below
 
     def range(self, directory: int, after: bytes | None, limit: int) -> list[tuple[bytes, Child]]:
         rows = self._connection.execute(_RANGE, (directory, after or b"", limit)).fetchall()
