@@ -99,11 +99,11 @@ def follow(system: System) -> None:
 
 
 def list_everything(system: System) -> None:
-    act(system, "snapshot")
+    eventually(lambda: act(system, "snapshot"), within=60, what="fusion knows the pipe again")
 
 
 def audit(system: System) -> None:
-    act(system, "audit")
+    eventually(lambda: act(system, "audit"), within=60, what="fusion knows the pipe again")
 
 
 def drain(system: System) -> None:
