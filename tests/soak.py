@@ -48,7 +48,17 @@ KEPT = Path(".soak")
 def run(family: str, seed: int) -> int:
     """The exit code of one round."""
     figures = {f"FUSTOR_{name}": str(value) for name, value in {**FULL, "SEED": seed}.items()}
-    command = [sys.executable, "-m", "pytest", "--numprocesses=0", "--exitfirst", "--quiet", "--timeout=3600"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--numprocesses=0",
+        "--exitfirst",
+        "--quiet",
+        "--timeout=3600",
+        "-o",
+        "faulthandler_timeout=3500",
+    ]
     command += [f"--basetemp={KEPT / family}", f"--randomly-seed={seed}"]
     return subprocess.run([*command, *FAMILIES[family]], env={**figures, **os.environ}, check=False).returncode
 
