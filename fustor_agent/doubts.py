@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fustor_agent.folding import fold
+from fustor_agent.sources import PERMISSION_DENIED
 from fustor_core.paths import show
 from fustor_core.printable import shortened
 
@@ -17,6 +18,10 @@ MOST = 300_000_000_000
 BOUND = 10_000
 """Directories that are kept one by one; beyond that they are folded into those above, which are then listed with all below."""
 DOES_NOT_ANSWER = "it does not answer"
+_REMEDIES = {
+    DOES_NOT_ANSWER: "see whether the file system there hangs; it is tried again by itself",
+    PERMISSION_DENIED: "let the user that the agent runs as read them, or exclude them; they are tried again by themselves",
+}
 MOST_STUCK = 2
 """Readings that may hang in one directory at the same time: each holds a thread."""
 
@@ -118,10 +123,9 @@ class Doubts:
         example = next(iter(self._hanging or self._doubts))
         count = sum(doubt.count for doubt in self._doubts.values())
         number = "1 directory" if count == 1 else f"{count:,} directories"
-        message = f"{number} could not be read, for example /{shortened(show(example))}: {self._doubts[example].reason}"
-        if self._hanging:
-            return message, "see whether the file system there hangs; it is tried again by itself"
-        return message, "let the user that the agent runs as read them, or exclude them; they are tried again by themselves"
+        reason = self._doubts[example].reason
+        remedy = _REMEDIES.get(reason, "see to what is said of it, or exclude it; it is tried again by itself")
+        return f"{number} could not be read, for example /{shortened(show(example))}: {reason}", remedy
 
     def _add(self, directory: bytes, doubt: _Doubt) -> None:
         self._doubts[directory] = doubt

@@ -9,6 +9,9 @@ from fustor_core.errors import FustorError
 from fustor_core.evidence import Evidence
 from fustor_core.wire import Condition, Identity
 
+PERMISSION_DENIED = "permission denied"
+"""The reason why something is `Unreadable` that an operator can do most about."""
+
 
 class Stamps(Protocol):
     """Where the times of evidence come from (`fustor_core.clock.Stamper`)."""

@@ -5,7 +5,7 @@ import os
 import stat
 from dataclasses import dataclass
 
-from fustor_agent.sources import Look, Stamps
+from fustor_agent.sources import PERMISSION_DENIED, Look, Stamps
 from fustor_agent.sources.fs.opening import Obstacle
 from fustor_agent.sources.fs.reading import Scope, entry_of
 from fustor_agent.sources.fs.watching import Watches
@@ -15,8 +15,8 @@ from fustor_core.paths import ROOT
 
 ROOT_REMOVED = "the directory of the root has been removed"
 _WORDS = {
-    errno.EACCES: "permission denied",
-    errno.EPERM: "permission denied",
+    errno.EACCES: PERMISSION_DENIED,
+    errno.EPERM: PERMISSION_DENIED,
     errno.EIO: "the disk or its connection fails (input/output error)",
     errno.ESTALE: "the server has replaced it (stale file handle)",
     errno.EMFILE: "this process has too many files open",

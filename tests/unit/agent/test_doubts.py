@@ -83,7 +83,14 @@ def test_what_hangs_is_named_first() -> None:
     doubts = Doubts()
     fail(doubts, b"a", 0)
     fail(doubts, b"b", 0, DOES_NOT_ANSWER)
-    assert doubts.words()[0] == "2 directories could not be read, for example /b: it does not answer"
+    message, remedy = doubts.words()
+    assert message == "2 directories could not be read, for example /b: it does not answer"
+    assert remedy.startswith("see whether the file system there hangs")
+    doubts.settled(b"b")
+    assert doubts.words()[1].startswith("let the user that the agent runs as read them")
+    doubts.settled(b"a")
+    fail(doubts, b"c", 0, "the disk or its connection fails (input/output error)")
+    assert doubts.words()[1].startswith("see to what is said of it")
 
 
 def test_too_many_are_folded_into_those_above_and_none_is_lost() -> None:
