@@ -9,7 +9,7 @@ from typing import Final
 
 from fustor_core.errors import ConfigurationError
 from fustor_core.paths import show
-from fustor_fusion.commands.names import group_name, user_name
+from fustor_fusion.commands.names import name_of_group, name_of_user
 from fustor_fusion.expression.modes import ALL_BITS, mode_string
 from fustor_fusion.query import Instant
 from fustor_fusion.replies import Entry
@@ -117,6 +117,11 @@ def _number(value: int | str | None, form: str = "{}") -> bytes | None:
     return None if value is None else form.format(value).encode()
 
 
+def _named(number: int | None, name: Callable[[int], str | None]) -> bytes | None:
+    """The name of a user or group; UNKNOWN for one that has none here."""
+    return None if number is None else (name(number) or "UNKNOWN").encode("utf-8", "surrogateescape")
+
+
 def _seconds(instant: Instant | None) -> bytes | None:
     return None if instant is None else b"%d" % instant[0]
 
@@ -140,9 +145,9 @@ FIELDS: Final[Mapping[str, Callable[[Facts], bytes | None]]] = {
     "a": lambda facts: _mode(facts.entry, "{:o}"),
     "A": lambda facts: mode_string(facts.entry.full_mode).encode(),
     "u": lambda facts: _number(facts.entry.uid),
-    "U": lambda facts: user_name(facts.entry.uid),
+    "U": lambda facts: _named(facts.entry.uid, name_of_user),
     "g": lambda facts: _number(facts.entry.gid),
-    "G": lambda facts: group_name(facts.entry.gid),
+    "G": lambda facts: _named(facts.entry.gid, name_of_group),
     "h": lambda facts: _number(facts.entry.nlink),
     "i": lambda facts: _number(facts.entry.inode),
     "y": lambda facts: _time(facts.entry.modified),

@@ -259,8 +259,10 @@ async def test_stat_shows_every_field(fusion: FakeFusion, run: Run, tree: bytes)
 async def test_stat_format_is_as_stat_has_it(fusion: FakeFusion, run: Run, tree: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     fusion.boot = BOOT
     monkeypatch.chdir(os.fsdecode(tree))
+    if os.geteuid() == 0:
+        os.chown("sub/b.py", 54_321, 54_322)  # whom nobody knows
     layout = "%n|%N|%s|%b|%B|%f|%F|%a|%A|%u|%U|%g|%G|%h|%i|%y|%Y|%z|%Z|%%|%10s|%-10s|%#a|%#f|%05a|%-5h.|%8n"
-    for name in ("a.py", ".hidden", "sub", "sub/link", "other/pipe", "sub/new\nline", b"other/\xff\xfe"):
+    for name in ("a.py", ".hidden", "sub", "sub/b.py", "sub/link", "other/pipe", "sub/new\nline", b"other/\xff\xfe"):
         # Where a symbolic link points to is not indexed, so %N has only its name.
         layout = layout.replace("%N", "%n") if name == "sub/link" else layout
         ours = (await run("stat", "-c", layout, name)).out
