@@ -16,6 +16,7 @@ FULL = {
     "FULL": 1,
     "KILLS": 13,
     "LEADER_KILLS": 50,
+    "LEADER_STOPS": 10,
     "FAULT_SECONDS": 60,
     "POWER_LOSSES": 20,
     "RENAMED_FILES": 10_000,
