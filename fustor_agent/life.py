@@ -14,6 +14,7 @@ from fustor_agent.auditing import Auditing
 from fustor_agent.counters import counters_of
 from fustor_agent.greeting import PipeOptions, hello_of
 from fustor_agent.known_roots import KnownRoots
+from fustor_agent.loss import Loss
 from fustor_agent.outbox import Outbox
 from fustor_agent.patience import Patience
 from fustor_agent.pipe_root import PipeRoot, remedy_of
@@ -26,7 +27,7 @@ from fustor_agent.standstill import SILENT, Standstill
 from fustor_agent.walks import Begin, Walk, begin
 from fustor_agent.watching import Watching
 from fustor_core.clock import Offset, minute_of_day
-from fustor_core.errors import AnotherRoot, RootGone, SessionLost, Unreachable
+from fustor_core.errors import AnotherRoot, RootGone, SessionLost
 from fustor_core.state import EventType, HealthState, LifecycleState
 from fustor_core.steering import Steering
 from fustor_core.supervision import TICK, weightiest, while_running
@@ -36,7 +37,6 @@ log = logging.getLogger(__name__)
 
 ROOT_RETRY: Final = 2.0
 """Seconds between looks for a root that is gone."""
-DISCONNECTED: Final = "disconnected"
 NO_WINDOW: Final = "outside-windows"
 ROOT_GONE: Final = "root-gone"
 
@@ -83,7 +83,7 @@ class Life:
         self._again = False
         self._leads = False
         self._why_stopped = ""
-        self._lost_at: float | None = None
+        self._loss = Loss(steering, options.critical_after)
         self._patience = Patience()
 
     # What the pipe is told
@@ -169,9 +169,8 @@ class Life:
         elif self._serving and state.lifecycle is LifecycleState.RECOVERING:
             self._steering.all_steps(phases.connected(state, self._phase, held=self._held))
             self._reconsider()
-        elif self._lost_at is not None and asyncio.get_running_loop().time() - self._lost_at > self._options.critical_after:
-            self._lost_at = None
-            self._steering.step(phases.fault(state, "the session has been lost for too long"))
+        else:
+            self._loss.look()
 
     # The root
 
@@ -208,7 +207,7 @@ class Life:
             try:
                 await self._serve(identity)
             except SessionLost as error:
-                self._lost(error)
+                self._loss.note(error)
                 rest = error.retry_after
             # A fusion that takes sessions and breaks them at once is not asked a hundred times a second.
             fruitless = 0 if self._acknowledged else fruitless + 1
@@ -234,7 +233,7 @@ class Life:
             async def open_session() -> Session:
                 return await stack.enter_async_context(self._sender.session(hello))
 
-            session = await self._patience.unless_interrupted(lambda: self._retry.until_done(open_session, self._lost))
+            session = await self._patience.unless_interrupted(lambda: self._retry.until_done(open_session, self._loss.note))
             if session is not None:
                 await self._root.taken(identity)
                 await self._use(session)
@@ -265,8 +264,9 @@ class Life:
 
     async def _follow(self, run: SessionRun, *, resumed: bool) -> None:
         """Walk if that is due, then follow changes until the pipe stops; then deliver what is left."""
-        self._leads, self._serving, self._lost_at = run.role is Role.LEADER, True, None
-        self._conditions.clear(DISCONNECTED, SILENT, ROOT_GONE)
+        self._leads, self._serving = run.role is Role.LEADER, True
+        self._loss.over()
+        self._conditions.clear(SILENT, ROOT_GONE)
         self._steering.all_steps(phases.connected(self._steering.state, self._phase, held=self._held))
         while not self._stopping:
             if not self._leads and run.role is Role.LEADER:
@@ -303,15 +303,6 @@ class Life:
                 extra={"pipe": self._steering.machine.id},
             )
         await run.say_goodbye("stopped", drained=drained)
-
-    def _lost(self, error: Unreachable) -> None:
-        if self._lost_at is None:
-            self._lost_at = asyncio.get_running_loop().time()
-        self._conditions.add(
-            DISCONNECTED, str(error), "start fusion, or see whether the network lets the agent reach it; the agent keeps trying"
-        )
-        if self._steering.step(phases.lost(self._steering.state, str(error))):
-            log.warning("session lost: %s", error, extra={"pipe": self._steering.machine.id})
 
     def _woken(self) -> None:
         if self._run:
