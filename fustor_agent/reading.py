@@ -17,6 +17,15 @@ SECONDS_AT_ONCE = 0.05
 """A reading ends after so long, so that what it found travels while the next one reads."""
 
 
+def waited_for_processor() -> float:
+    """Seconds for which this thread was ready and others ran, so far: no fault of the storage. 0 where the kernel does not tell."""
+    try:
+        with open("/proc/thread-self/schedstat", "rb") as told:
+            return int(told.read().split()[1]) / 1e9
+    except (OSError, IndexError):
+        return 0.0
+
+
 class ReadingStamps:
     """The stamps of one reading. Once that is given up, none of them holds `low` back, whenever it was taken."""
 
@@ -47,7 +56,8 @@ class ReadingStamps:
 class Reading:
     """What doing one piece of work brought. `listed` are the directories that were read, `left` those that still are to be,
     `moved` those that are to be listed because they have moved since they were last. `ops` counts the entries and directories that were
-    read; it is to end when these are `most`.
+    read; it is to end when these are `most`. `wall` are the seconds that it took, less those in which it waited for a processor, `cpu`
+    those in which it had one.
 
     `place` is the directory that is being read at the moment, None where it is one of several, or the root as a whole (`verifying`).
     """
@@ -82,7 +92,7 @@ class Reading:
 def read_checks(source: Source, work: Checks, reading: Reading, *, apart: bool) -> Reading:
     """Look at marked paths; with `apart` those of each directory by themselves, so that it shows which of them hangs. Runs on a reader
     thread."""
-    wall, cpu = time.monotonic(), time.thread_time()
+    wall, waited, cpu = time.monotonic(), waited_for_processor(), time.thread_time()
     look = reading.look
     by_directory = _by_directory(work.paths)
     for directory, paths in by_directory.items() if apart or len(by_directory) == 1 else [(None, list(work.paths))]:
@@ -92,7 +102,7 @@ def read_checks(source: Source, work: Checks, reading: Reading, *, apart: bool) 
         look.directories.extend(found.directories)
         look.strangers.extend(found.strangers)
     reading.verify(source)
-    reading.wall, reading.cpu = time.monotonic() - wall, time.thread_time() - cpu
+    reading.wall, reading.cpu = time.monotonic() - wall - (waited_for_processor() - waited), time.thread_time() - cpu
     return reading
 
 
@@ -111,7 +121,7 @@ def directory_of(path: bytes) -> bytes:
 def read_glances(source: Remembering, work: Lists, reading: Reading, hangs: Callable[[bytes], bool]) -> Reading:
     """Look at directories alone, going down, until a reading's measure is full. One that `hangs` is not touched. Runs on a reader
     thread."""
-    wall, cpu = time.monotonic(), time.thread_time()
+    wall, waited, cpu = time.monotonic(), waited_for_processor(), time.thread_time()
     reading.left.extend(work.directories)
     while reading.left and reading.ops < reading.most and time.monotonic() - wall < SECONDS_AT_ONCE:
         directory = reading.place = reading.left.pop()
@@ -123,14 +133,14 @@ def read_glances(source: Remembering, work: Lists, reading: Reading, hangs: Call
         reading.moved.extend(glance.moved)
         reading.left.extend(glance.below)
     reading.verify(source)
-    reading.wall, reading.cpu = time.monotonic() - wall, time.thread_time() - cpu
+    reading.wall, reading.cpu = time.monotonic() - wall - (waited_for_processor() - waited), time.thread_time() - cpu
     return reading
 
 
 def read_lists(source: Source, work: Lists, reading: Reading, hangs: Callable[[bytes], bool]) -> Reading:
     """List directories, going down where the work is recursive, until a reading's measure is full. One that `hangs` is not touched, but
     stated. Runs on a reader thread."""
-    wall, cpu = time.monotonic(), time.thread_time()
+    wall, waited, cpu = time.monotonic(), waited_for_processor(), time.thread_time()
     found = reading.look
     # What fusion asked for because its own digest was another is told in full.
     says_same = work.priority.audits and not work.look
@@ -149,5 +159,5 @@ def read_lists(source: Source, work: Lists, reading: Reading, hangs: Callable[[b
         else:
             found.strangers.extend(look.strangers)
     reading.verify(source)
-    reading.wall, reading.cpu = time.monotonic() - wall, time.thread_time() - cpu
+    reading.wall, reading.cpu = time.monotonic() - wall - (waited_for_processor() - waited), time.thread_time() - cpu
     return reading

@@ -14,6 +14,7 @@ from fustor_agent.doubts import DOES_NOT_ANSWER
 from fustor_agent.outbox import Checks, Lists, Outbox, Priority, Work
 from fustor_agent.outgoing import Outgoing
 from fustor_agent.pace import Pace
+from fustor_agent.parallelism import Parallelism
 from fustor_agent.readers import DoesNotAnswer, Readers
 from fustor_agent.reading import Reading, ReadingStamps, directory_of, read_checks, read_glances, read_lists
 from fustor_agent.sources import Remembering, Source, Watchable
@@ -32,25 +33,6 @@ WINDOW_LOOK: Final = 1.0
 """Seconds between looks whether a window has opened."""
 _LIVE: Final = 0
 _DOUBTFUL: Final = -1
-
-
-class Parallelism:
-    """How many readings should run at once: as many as keep one processor busy, for a thread that waits for a disk leaves room for
-    another."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._waiting = 1.0
-
-    def note(self, wall: float, cpu: float) -> None:
-        """A reading took so many seconds, of which the processor worked for `cpu`."""
-        if wall > 0.001:
-            self._waiting += 0.2 * (min(wall / max(cpu, 1e-5), 1000.0) - self._waiting)
-
-    @property
-    def wanted(self) -> int:
-        # Below a factor of two the waiting is the interpreter's own (threads take turns), and more threads would make it worse.
-        return max(1, min(self._most, int(self._waiting - 1.0) + 1 if self._waiting >= 2.0 else 1))
 
 
 class Scheduler:
