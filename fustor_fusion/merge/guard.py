@@ -87,7 +87,9 @@ class Guard:
     def holds_listing(self, chain: Chain, at: int, entries: Mapping[bytes, Entry], children: Mapping[bytes, Child]) -> bool:
         """Whether a listing of `at` is held back. By it the last directory of the chain, of which `children` are known, holds `entries`."""
         directory = chain[-1]
-        lost = [(name, child) for name, child in children.items() if _goes(child, entries.get(name))]
+        lost = [(name, children[name]) for name in children.keys() - entries.keys()]
+        below = [(name, child) for name, child in children.items() if child.directory and name in entries]
+        lost += [(name, child) for name, child in below if not entries[name].is_directory]
         if not lost:
             return False
         whole_mount = self._is_whole_mount(chain, entries, children, [child for _, child in lost])
@@ -187,10 +189,6 @@ class Guard:
 def _names(chain: Chain, name: bytes | None) -> list[bytes]:
     names = [directory.name for directory in chain[1:]]
     return names if name is None else [*names, name]
-
-
-def _goes(child: Child, entry: Entry | None) -> bool:
-    return entry is None or (bool(child.directory) and not entry.is_directory)
 
 
 def entries_in(directory: Directory) -> int:
