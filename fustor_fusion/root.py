@@ -222,7 +222,7 @@ class Root:
         follows = leading.watching_since is not None and leading.watching_since == self._watching_since
         writing = [session.writing.now() for session in self.table.all()]
         told = (leading.vouched_to, pending, None, progress, remote_writers, self._conditions, follows, writing)
-        return LiveRoot(leading.agent, True, *told, heard=leading.sequence > 0)
+        return LiveRoot(leading.agent, True, *told, heard=leading.low > 0)
 
     @property
     def _conditions(self) -> list[Condition]:

@@ -74,6 +74,18 @@ def test_a_restart_answers_at_once_says_that_it_is_not_complete_and_becomes_so(s
     system.wait_equal()
 
 
+def test_fusion_that_is_started_again_while_nothing_changes_becomes_complete(system: System) -> None:
+    """Also where the session brings no evidence: that it is quiet is said, too."""
+    fill(system)
+    system.start()
+    system.wait_equal()
+    eventually(lambda: system.meta()["as_of"])
+    assert system.fusion is not None
+    system.fusion.stop()
+    system.start_fusion()
+    system.wait_complete()
+
+
 def test_fusion_that_is_not_there_yet_is_waited_for(system: System) -> None:
     fill(system)
     system.start_agent()
