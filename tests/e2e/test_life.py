@@ -75,7 +75,8 @@ def test_a_restart_answers_at_once_says_that_it_is_not_complete_and_becomes_so(s
 
 
 def test_fusion_that_is_started_again_while_nothing_changes_becomes_complete(system: System) -> None:
-    """Also where the session brings no evidence: that it is quiet is said, too."""
+    """Also where the session brings no evidence, not even of young files: that it is quiet is said, too."""
+    system.fusion_extra = {"settled": {"quiet": 0.05}}
     fill(system)
     system.start()
     system.wait_equal()
