@@ -21,7 +21,7 @@ from fustor_core.state.projection import CANONICAL
 from fustor_core.state.stores import redis
 from fustor_core.state.tables import HEALTH, INTERRUPTED, LIFECYCLE, ON_CRITICAL, ON_ENTRY, OPERATIONAL, PHASE_EVENTS, SPECIAL_EVENTS
 from fustor_core.state.vocabulary import ALLOWED_OPERATIONAL, LEGAL_TRIPLES, operational_allowed
-from fustor_fusion.session_states import SESSION, SessionEvent
+from fustor_fusion.sessions.states import SESSION, SessionEvent
 
 STATES: Final = Path(__file__).with_name("states.md")
 

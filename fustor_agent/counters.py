@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
-from fustor_agent.outbox import Outbox, Priority
+from fustor_agent.outbox import Outbox
+from fustor_agent.outbox.work import Priority
 from fustor_agent.scheduler import Scheduler
-from fustor_agent.walks import Walk
+from fustor_agent.session.walks import Walk
 
 
 def counters_of(outbox: Outbox, scheduler: Scheduler | None, walk: Walk | None) -> Mapping[str, int]:

@@ -10,22 +10,22 @@ from typing import Final
 from msgspec.structs import replace
 
 from fustor_agent import phases
-from fustor_agent.auditing import Auditing
+from fustor_agent.audit.auditing import Auditing
 from fustor_agent.counters import counters_of
-from fustor_agent.greeting import PipeOptions, hello_of
-from fustor_agent.known_roots import KnownRoots
 from fustor_agent.loss import Loss
+from fustor_agent.noticing.watching import Watching
 from fustor_agent.outbox import Outbox
 from fustor_agent.patience import Patience
-from fustor_agent.pipe_root import PipeRoot, remedy_of
-from fustor_agent.readers import Readers
+from fustor_agent.reading.readers import Readers
 from fustor_agent.retry import Retry
+from fustor_agent.root.known_roots import KnownRoots
+from fustor_agent.root.pipe_root import PipeRoot, remedy_of
 from fustor_agent.senders import Sender, Session
-from fustor_agent.session import SessionRun
+from fustor_agent.session.greeting import PipeOptions, hello_of
+from fustor_agent.session.run import SessionRun
+from fustor_agent.session.standstill import SILENT, Standstill
+from fustor_agent.session.walks import Begin, Walk, begin
 from fustor_agent.sources import Source
-from fustor_agent.standstill import SILENT, Standstill
-from fustor_agent.walks import Begin, Walk, begin
-from fustor_agent.watching import Watching
 from fustor_core.clock import Offset, minute_of_day
 from fustor_core.errors import AnotherRoot, RootGone, SessionLost
 from fustor_core.state import EventType, HealthState, LifecycleState

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Final
 
 from fustor_agent import phases
-from fustor_agent.audit import Order
+from fustor_agent.audit.plan import Order
 from fustor_agent.intent import Desired, Intents, NotPossible, Wish, decide
 from fustor_agent.life import Life
 from fustor_agent.retry import Retry

@@ -9,16 +9,17 @@ from functools import partial
 from math import inf
 from typing import Final
 
-from fustor_agent.audit_share import AuditShare
-from fustor_agent.doubts import DOES_NOT_ANSWER
-from fustor_agent.outbox import Checks, Lists, Outbox, Priority, Work
-from fustor_agent.outgoing import Outgoing
-from fustor_agent.pace import Pace
+from fustor_agent.audit.share import AuditShare
+from fustor_agent.noticing.watching import Watching
+from fustor_agent.outbox import Outbox
+from fustor_agent.outbox.work import Checks, Lists, Priority, Work
 from fustor_agent.parallelism import Parallelism
-from fustor_agent.readers import DoesNotAnswer, Readers
-from fustor_agent.reading import Reading, ReadingStamps, directory_of, read_checks, read_glances, read_lists
+from fustor_agent.reading.doubts import DOES_NOT_ANSWER
+from fustor_agent.reading.pace import Pace
+from fustor_agent.reading.readers import DoesNotAnswer, Readers
+from fustor_agent.reading.reading import Reading, ReadingStamps, directory_of, read_checks, read_glances, read_lists
+from fustor_agent.session.outgoing import Outgoing
 from fustor_agent.sources import Remembering, Source, Watchable
-from fustor_agent.watching import Watching
 from fustor_core.clock import Stamper, boottime, minute_of_day, wall
 from fustor_core.evidence import Gone, Listing, Same, Seen, Unreadable
 from fustor_core.paths import show

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
-from fustor_agent.pace import LoadLimits, Window
+from fustor_agent.reading.pace import LoadLimits, Window
 from fustor_core.settings import Section, Settings
 from fustor_core.state import LifecycleState
 from fustor_core.state_keeping import StateSettings

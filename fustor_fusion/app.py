@@ -25,8 +25,8 @@ from fustor_fusion.feed import Feed
 from fustor_fusion.merge.guard import GuardRules
 from fustor_fusion.pipe import FusionPipe, joined
 from fustor_fusion.receivers.websocket import Receiver
-from fustor_fusion.root import RootOptions
-from fustor_fusion.roots import RootRegistry, kept_roots
+from fustor_fusion.roots.registry import RootRegistry, kept_roots
+from fustor_fusion.roots.root import RootOptions
 from fustor_fusion.settings import FusionSettings
 from fustor_fusion.stores import RootStore
 from fustor_fusion.stores.memory import MemoryStore

@@ -69,7 +69,7 @@ def rebuild(roots: tuple[str, ...], config: Path | None) -> None:
     Nothing is deleted: the files keep their content under another name. When fusion runs again, the agents list everything anew.
     """
     from fustor_core.printable import escaped
-    from fustor_fusion.rebuild import set_aside
+    from fustor_fusion.roots.rebuild import set_aside
 
     moved = set_aside(_load(config, None, None).data, list(roots))
     for file in moved:

@@ -11,7 +11,7 @@ from fustor_core.state import Event, EventType, HealthState, LifecycleState, Mac
 from fustor_core.steering import Steering
 from fustor_core.supervision import TICK
 from fustor_core.wire import Condition, PipeReport
-from fustor_fusion.store_watch import FAULTS, STALLS
+from fustor_fusion.roots.store_watch import FAULTS, STALLS
 
 log = logging.getLogger(__name__)
 

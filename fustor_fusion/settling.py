@@ -11,9 +11,9 @@ from typing import Final
 from fustor_core.evidence import Kind
 from fustor_core.paths import is_below
 from fustor_fusion.query import Found, Instant
+from fustor_fusion.sessions.writing import is_written, written_below
 from fustor_fusion.stores import RootRecord
 from fustor_fusion.trust import LiveRoot, Pending, vouched
-from fustor_fusion.writing import is_written, written_below
 
 DEFAULT_QUIET: Final = 10.0
 """Seconds."""

@@ -12,8 +12,8 @@ from fustor_core.printable import shortened
 from fustor_core.times import format_wall
 from fustor_core.wire import Condition
 from fustor_fusion.query import Trust
+from fustor_fusion.sessions.writing import Writing
 from fustor_fusion.stores import Reading, RootRecord
-from fustor_fusion.writing import Writing
 
 MOST_LOOKED_THROUGH = 5_000
 """So many entries are looked through for the oldest listing below a path, so that it takes milliseconds."""

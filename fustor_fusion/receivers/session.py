@@ -12,10 +12,10 @@ from fustor_core.evidence import Evidence, Listing, Same, Unreadable, check_evid
 from fustor_core.paths import check_path
 from fustor_core.supervision import all_running
 from fustor_core.wire import Ack, Batch, FusionSession, Look, Mark, NewRole, Ping, Pong, Stalled, Via
-from fustor_fusion.contradictions import Question
-from fustor_fusion.root import Root
-from fustor_fusion.session_states import SessionEvent, marked
-from fustor_fusion.sessions import LiveSession
+from fustor_fusion.roots.root import Root
+from fustor_fusion.sessions.contradictions import Question
+from fustor_fusion.sessions.states import SessionEvent, marked
+from fustor_fusion.sessions.table import LiveSession
 from fustor_fusion.stores import Contribution, Outcome
 
 log = logging.getLogger(__name__)

@@ -32,8 +32,8 @@ from fustor_fusion.board import Board
 from fustor_fusion.calling import Calls
 from fustor_fusion.receivers.session import SessionReceiver
 from fustor_fusion.receivers.websocket_peer import Peer, peer_of
-from fustor_fusion.root import Root
-from fustor_fusion.sessions import LiveSession
+from fustor_fusion.roots.root import Root
+from fustor_fusion.sessions.table import LiveSession
 
 log = logging.getLogger(__name__)
 

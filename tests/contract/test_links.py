@@ -9,7 +9,7 @@ import pytest
 from fustor_core.evidence import Entry, Evidence, Gone, Listing, Seen
 from fustor_core.wire import Identity, Via
 from fustor_fusion.merge.links import Noted, to_look
-from fustor_fusion.relooking import Relooking
+from fustor_fusion.roots.relooking import Relooking
 from fustor_fusion.stores import Contribution, RootStore
 from fustor_fusion.stores.memory import MemoryStore
 from fustor_fusion.stores.sqlite import SqliteStore

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import aiohttp
 
-from fustor_agent.audit import AuditOptions
-from fustor_agent.greeting import PipeOptions
+from fustor_agent.audit.plan import AuditOptions
 from fustor_agent.intent import Intents
-from fustor_agent.known_roots import KnownRoots
 from fustor_agent.life import Life
-from fustor_agent.pace import Pace
 from fustor_agent.pipe import AgentPipe
-from fustor_agent.reading import directory_of
+from fustor_agent.reading.pace import Pace
+from fustor_agent.reading.reading import directory_of
 from fustor_agent.retry import Retry
+from fustor_agent.root.known_roots import KnownRoots
 from fustor_agent.senders.websocket import WebSocketSender
+from fustor_agent.session.greeting import PipeOptions
 from fustor_agent.sources import Look, Noticed, Stamps
 from fustor_agent.sources.fs import FsSource
 from fustor_core.errors import StoreUnavailable

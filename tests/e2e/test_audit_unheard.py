@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from fustor_agent.audit import AuditOptions
+from fustor_agent.audit.plan import AuditOptions
 from fustor_agent.sources import CannotWatch
 from fustor_agent.sources.fs.inotify import InotifyQueue, Queue
 from fustor_core.wire import Verb

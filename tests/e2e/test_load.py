@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from fustor_agent.pace import DAY, LoadLimits, Pace, Window
+from fustor_agent.reading.pace import DAY, LoadLimits, Pace, Window
 from fustor_core.clock import minute_of_day
 from fustor_core.wire import Verb
 from fustor_fusion.stores.memory import MemoryStore

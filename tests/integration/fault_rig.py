@@ -13,15 +13,15 @@ from typing import Any, TypeVar
 
 import aiohttp
 
-from fustor_agent.audit import AuditOptions
-from fustor_agent.greeting import PipeOptions
+from fustor_agent.audit.plan import AuditOptions
 from fustor_agent.intent import Intents
-from fustor_agent.known_roots import KnownRoots
 from fustor_agent.life import Life
-from fustor_agent.pace import Pace
 from fustor_agent.pipe import AgentPipe
+from fustor_agent.reading.pace import Pace
 from fustor_agent.retry import Retry
+from fustor_agent.root.known_roots import KnownRoots
 from fustor_agent.senders.websocket import WebSocketSender
+from fustor_agent.session.greeting import PipeOptions
 from fustor_agent.testing.tree import FakeSource, FakeTree
 from fustor_core.state import StateMachine
 from fustor_core.steering import Steering

@@ -15,9 +15,9 @@ import pytest
 
 from fustor_core.evidence import Evidence, Gone, Listing, Seen
 from fustor_core.wire import Identity, Via
+from fustor_fusion.roots.writer import Writer
 from fustor_fusion.stores import Contribution
 from fustor_fusion.stores.sqlite import SqliteStore
-from fustor_fusion.writer import Writer
 from tests.oracle import entry_of
 
 log = logging.getLogger(__name__)

@@ -20,8 +20,8 @@ from fustor_fusion.authorization import Authorizer
 from fustor_fusion.board import Board
 from fustor_fusion.feed import Feed
 from fustor_fusion.merge.changes import KEPT
-from fustor_fusion.root import RootOptions
-from fustor_fusion.roots import RootRegistry
+from fustor_fusion.roots.registry import RootRegistry
+from fustor_fusion.roots.root import RootOptions
 from fustor_fusion.stores import Contribution, RootStore
 from fustor_fusion.stores.memory import MemoryStore
 from fustor_fusion.stores.sqlite import SqliteStore

@@ -35,7 +35,7 @@ from fustor_core.wire import (
     encode,
 )
 from fustor_fusion.receivers.session import SessionReceiver
-from fustor_fusion.root import Root, RootOptions
+from fustor_fusion.roots.root import Root, RootOptions
 from fustor_fusion.stores.memory import MemoryStore
 from tests.memory import resident
 from tests.oracle import every_child

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from fustor_agent.known_roots import KnownRoots
 from fustor_agent.patience import Patience
-from fustor_agent.pipe_root import PipeRoot
-from fustor_agent.readers import Readers
+from fustor_agent.reading.readers import Readers
+from fustor_agent.root.known_roots import KnownRoots
+from fustor_agent.root.pipe_root import PipeRoot
 from fustor_agent.sources.fs import FsSource
 from fustor_core.errors import AnotherRoot, ConfigurationError, RootGone
 from fustor_core.wire import Identity

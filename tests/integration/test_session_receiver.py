@@ -13,7 +13,7 @@ from fustor_core.evidence import Entry, Evidence, Gone, Listing, Same, Seen, Unr
 from fustor_core.wire import Ack, Batch, Hello, Identity, Look, Mark, Ping, Via
 from fustor_fusion.query import Trust
 from fustor_fusion.receivers.session import SessionReceiver
-from fustor_fusion.root import Root, RootOptions
+from fustor_fusion.roots.root import Root, RootOptions
 from fustor_fusion.stores.memory import MemoryStore
 from fustor_fusion.trust import Reason, Trustworthiness, assess
 

@@ -9,14 +9,14 @@ import pytest
 from aiohttp import web
 
 from fustor_agent.control import UNANSWERED, ControlLink
+from fustor_agent.noticing.watching import Watching
 from fustor_agent.outbox import Outbox
-from fustor_agent.pace import Pace
-from fustor_agent.readers import Readers
+from fustor_agent.reading.pace import Pace
+from fustor_agent.reading.readers import Readers
 from fustor_agent.retry import Retry
 from fustor_agent.senders.websocket import WebSocketSender
-from fustor_agent.session import SessionRun
+from fustor_agent.session.run import SessionRun
 from fustor_agent.sources.fs import FsSource
-from fustor_agent.watching import Watching
 from fustor_core.clock import Offset
 from fustor_core.conditions import Conditions
 from fustor_core.errors import SessionLost

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from fustor_core.clock import Offset, Stamper, ViewClock
 from fustor_core.evidence import Entry, Evidence, Gone, Seen
 from fustor_core.wire import Identity, Via
-from fustor_fusion.clock_error import ClockError
-from fustor_fusion.contradictions import Contradictions
+from fustor_fusion.sessions.clock_error import ClockError
+from fustor_fusion.sessions.contradictions import Contradictions
 from fustor_fusion.stores import Contribution
 from fustor_fusion.stores.memory import MemoryStore
 

@@ -1,6 +1,7 @@
 """Imports go one way (DESIGN §8): core knows neither side, no side the other, pure modules no I/O, and adapters not one another."""
 
 import ast
+import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -28,26 +29,26 @@ PURE = (
     "fustor_core.times",
     "fustor_core.wire",
     "fustor_agent.outbox",
-    "fustor_agent.outgoing",
-    "fustor_agent.audit",
-    "fustor_agent.audit_share",
-    "fustor_agent.pace",
+    "fustor_agent.session.outgoing",
+    "fustor_agent.audit.plan",
+    "fustor_agent.audit.share",
+    "fustor_agent.reading.pace",
     "fustor_agent.parallelism",
     "fustor_agent.phases",
-    "fustor_agent.same",
+    "fustor_agent.audit.same",
     "fustor_agent.sources.fs.places",
     "fustor_agent.sources.fs.writes",
-    "fustor_agent.walks",
-    "fustor_agent.writing",
-    "fustor_agent.young",
+    "fustor_agent.session.walks",
+    "fustor_agent.noticing.writing",
+    "fustor_agent.noticing.young",
     "fustor_fusion.api.openapi",
     "fustor_fusion.api.operations",
-    "fustor_fusion.contradictions",
+    "fustor_fusion.sessions.contradictions",
     "fustor_fusion.merge",
     "fustor_fusion.pipe_replies",
     "fustor_fusion.query",
     "fustor_fusion.settling",
-    "fustor_fusion.writing",
+    "fustor_fusion.sessions.writing",
     "fustor_fusion.replies",
     "fustor_fusion.trust",
     "fustor_fusion.verify",
@@ -142,6 +143,17 @@ def test_imports_go_one_way(module: str, file: Path) -> None:
     assert faults(module, imports_of(module, file.read_text("utf-8"), MODULES, is_package=file.name == "__init__.py")) == []
 
 
+def says_it_is_pure(source: str) -> bool:
+    """Whether the docstring of a module promises that it does no I/O."""
+    return re.search(r"\bPure\b|: pure\b", ast.get_docstring(ast.parse(source)) or "") is not None
+
+
+@pytest.mark.parametrize(("module", "file"), [each for each in MODULES.items() if says_it_is_pure(each[1].read_text("utf-8"))])
+def test_a_module_that_says_it_is_pure_is(module: str, file: Path) -> None:
+    imported = imports_of(module, file.read_text("utf-8"), MODULES, is_package=file.name == "__init__.py")
+    assert [name for name in imported if name.partition(".")[0] in IMPURE] == []
+
+
 def test_all_three_packages_are_looked_at() -> None:
     assert {module.partition(".")[0] for module in MODULES} == set(PACKAGES)
     assert "fustor_core.settings" in MODULES
@@ -169,7 +181,7 @@ def test_all_three_packages_are_looked_at() -> None:
         ("fustor_fusion.receivers.websocket", "from fustor_fusion.api.routes import routes"),
         ("fustor_fusion.stores.reading", "from fustor_fusion.stores.sqlite import SqliteStore"),
         ("fustor_fusion.stores.reading", "import sqlite3"),
-        ("fustor_fusion.sessions", "from fustor_fusion.stores import sqlite"),
+        ("fustor_fusion.sessions.table", "from fustor_fusion.stores import sqlite"),
         ("fustor_agent.cli", "import fustor_agent.sources.fs"),
     ],
 )
@@ -181,14 +193,14 @@ def test_the_rule_finds_what_breaks_it(module: str, source: str) -> None:
     ("module", "source"),
     [
         ("fustor_fusion.app", "from fustor_fusion.stores.sqlite import SqliteStore\nfrom fustor_fusion.api import routes"),
-        ("fustor_fusion.sessions", "from fustor_fusion.stores import RootStore"),
+        ("fustor_fusion.sessions.table", "from fustor_fusion.stores import RootStore"),
         (
             "fustor_fusion.stores.sqlite",
             "import sqlite3\nfrom fustor_fusion.stores import RootStore\nfrom fustor_fusion.merge import applied",
         ),
         ("fustor_fusion.stores.sqlite", "from fustor_fusion.stores.reading import Reading"),
         ("fustor_fusion.stores.sqlite_tree", "from fustor_fusion.stores.sqlite import schema"),
-        ("fustor_fusion.root", "from fustor_fusion.api.ports import Roots"),
+        ("fustor_fusion.roots.root", "from fustor_fusion.api.ports import Roots"),
         ("fustor_agent.sources.fs.watch", "from . import walk\nfrom fustor_agent.sources.fs.walk import Walk\nimport os"),
         ("fustor_fusion.api.routes", "from fustor_core.http.problems import Problem"),
         ("fustor_core.clock", "import time"),

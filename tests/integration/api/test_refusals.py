@@ -11,9 +11,9 @@ import pytest
 
 from fustor_core.errors import StoreUnavailable
 from fustor_fusion.api import cursors
+from fustor_fusion.sessions.writing import Writing
 from fustor_fusion.stores import Reading
 from fustor_fusion.stores.memory import MemoryStore
-from fustor_fusion.writing import Writing
 from tests.integration.api.serving import LIVE, Served
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from fustor_core.clock import boottime
 from fustor_core.evidence import Entry, Evidence
 from fustor_core.wire import Identity, Via
-from fustor_fusion.relooking import Relooking
+from fustor_fusion.roots.relooking import Relooking
 from fustor_fusion.stores import Contribution, RootStore
 from tests.oracle import held, totals
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fustor_agent.audit import MOST_IN_SLICE, AuditOptions, AuditPlan, Order, Slice
+from fustor_agent.audit.plan import MOST_IN_SLICE, AuditOptions, AuditPlan, Order, Slice
 
 HOUR = 3600.0
 

@@ -1,6 +1,6 @@
 """Directories that could not be read: when each is tried again."""
 
-from fustor_agent.doubts import DOES_NOT_ANSWER, FIRST, MOST, Doubts
+from fustor_agent.reading.doubts import DOES_NOT_ANSWER, FIRST, MOST, Doubts
 
 DENIED = "permission denied"
 SECOND = 1_000_000_000

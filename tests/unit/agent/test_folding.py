@@ -1,8 +1,9 @@
 """What the outbox remembers of what it folded, and of the times of marks."""
 
-from fustor_agent.folding import MOST_TOLD, Folded
-from fustor_agent.mark_times import MarkTimes
-from fustor_agent.outbox import Lists, Outbox
+from fustor_agent.outbox import Outbox
+from fustor_agent.outbox.folding import MOST_TOLD, Folded
+from fustor_agent.outbox.mark_times import MarkTimes
+from fustor_agent.outbox.work import Lists
 
 
 def test_it_is_told_below_which_directories_changes_were_folded_until_they_are_read() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fustor_agent.known_roots import Known, KnownRoots
+from fustor_agent.root.known_roots import Known, KnownRoots
 from fustor_core.errors import ConfigurationError
 from fustor_core.wire import Identity
 

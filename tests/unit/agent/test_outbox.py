@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from fustor_agent.folding import fold
-from fustor_agent.outbox import Checks, Lists, Outbox, Priority, Work
+from fustor_agent.outbox import Outbox
+from fustor_agent.outbox.folding import fold
+from fustor_agent.outbox.work import Checks, Lists, Priority, Work
 from fustor_core.paths import is_below, join, split
 
 names = st.sampled_from([b"a", b"b", b"c"])

@@ -1,7 +1,8 @@
 """The sending half of a session: order, batches, the window, and what comes back when a session breaks."""
 
-from fustor_agent.outbox import Checks, Outbox, Priority
-from fustor_agent.outgoing import FULL_BATCH, Outgoing
+from fustor_agent.outbox import Outbox
+from fustor_agent.outbox.work import Checks, Priority
+from fustor_agent.session.outgoing import FULL_BATCH, Outgoing
 from fustor_core.clock import Stamper
 from fustor_core.evidence import Entry, Gone, Listing
 from fustor_core.wire import Batch, Mark, Via

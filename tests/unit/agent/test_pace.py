@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fustor_agent.pace import DAY, MOST_AT_ONCE, MOST_REST, LoadLimits, Pace, Window
+from fustor_agent.reading.pace import DAY, MOST_AT_ONCE, MOST_REST, LoadLimits, Pace, Window
 
 minutes = st.floats(0, DAY - 0.01)
 

@@ -1,7 +1,8 @@
 """A listing that travels in several batches: nothing says that older evidence is over before all of it is on its way."""
 
-from fustor_agent.outbox import Outbox, Priority
-from fustor_agent.outgoing import MOST_IN_BATCH, Outgoing, size_of
+from fustor_agent.outbox import Outbox
+from fustor_agent.outbox.work import Priority
+from fustor_agent.session.outgoing import MOST_IN_BATCH, Outgoing, size_of
 from fustor_core.clock import Stamper
 from fustor_core.evidence import Entry, Listing
 from fustor_core.wire import Batch

@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from fustor_agent.readers import GIVEN_UP_AFTER, MOST_GIVEN_UP, DoesNotAnswer, Readers
-from fustor_agent.reading import ReadingStamps
+from fustor_agent.reading.readers import GIVEN_UP_AFTER, MOST_GIVEN_UP, DoesNotAnswer, Readers
+from fustor_agent.reading.reading import ReadingStamps
 from fustor_core.clock import Stamper
 from fustor_core.supervision import STILL, activity
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fustor_agent.same import digested
+from fustor_agent.audit.same import digested
 from fustor_core.digest import listing_digest
 from fustor_core.evidence import Entry, Gone, Listing, Same
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fustor_agent.walks import Begin, Walk, begin
+from fustor_agent.session.walks import Begin, Walk, begin
 from fustor_core.clock import SLOTS
 from fustor_core.wire import Role, Welcome
 

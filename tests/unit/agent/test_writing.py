@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fustor_agent.writing import AT_ONCE, WritingNews
+from fustor_agent.noticing.writing import AT_ONCE, WritingNews
 
 
 def test_that_it_is_being_written_is_told_at_once_and_that_it_is_not_after_what_was_written() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fustor_agent.young import Young
+from fustor_agent.noticing.young import Young
 from fustor_core.evidence import Entry, Gone, Listing, Seen
 
 S = 1_000_000_000

@@ -1,7 +1,7 @@
 """What is in doubt is asked for once it can be told, once, and never forgotten."""
 
-from fustor_fusion.contradictions import AT_ONCE, MOST, Contradictions
 from fustor_fusion.merge.doubts import Doubt
+from fustor_fusion.sessions.contradictions import AT_ONCE, MOST, Contradictions
 
 
 def test_it_is_asked_when_a_look_is_newer_than_both_that_contradict_and_once() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from fustor_core.errors import Refused
 from fustor_core.wire import Hello, Identity
-from fustor_fusion.identities import Identities
+from fustor_fusion.sessions.identities import Identities
 from fustor_fusion.stores import AgentRecord
 
 DISK = Identity("ext4", "1234", 2)

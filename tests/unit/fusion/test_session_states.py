@@ -6,7 +6,7 @@ import pytest
 
 from fustor_core.errors import Refused
 from fustor_core.wire import Via
-from fustor_fusion.session_states import SessionEvent, SessionState, marked, next_state
+from fustor_fusion.sessions.states import SessionEvent, SessionState, marked, next_state
 
 ROWS = """
   measuring: batch > live, snapshot begins > snapshot, audit begins > audit, audit ends > live, end > ended

@@ -4,7 +4,7 @@ import pytest
 
 from fustor_core.errors import Refused
 from fustor_core.wire import SILENT_PULSES, Hello, Identity, Role
-from fustor_fusion.sessions import LiveSession, Table
+from fustor_fusion.sessions.table import LiveSession, Table
 from fustor_fusion.stores import AgentRecord
 
 LEASE = 10.0

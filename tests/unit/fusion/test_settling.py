@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from fustor_core.evidence import Entry, Kind
 from fustor_fusion.query import Found
+from fustor_fusion.sessions.writing import Writing, WritingTable
 from fustor_fusion.settling import Settling, settles_at
 from fustor_fusion.stores import RootRecord
 from fustor_fusion.trust import LiveRoot, Pending, Reason
-from fustor_fusion.writing import Writing, WritingTable
 
 S = 1_000_000_000
 EPOCH = 1_800_000_000 * S

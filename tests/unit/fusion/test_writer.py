@@ -12,9 +12,9 @@ from fustor_core.errors import StoreDamaged, StoreError, StoreUnavailable
 from fustor_core.evidence import Entry, Seen
 from fustor_core.supervision import STILL
 from fustor_core.wire import Identity, Via
+from fustor_fusion.roots.writer import Writer
 from fustor_fusion.stores import Contribution, Outcome
 from fustor_fusion.stores.memory import MemoryStore
-from fustor_fusion.writer import Writer
 from tests.polling import eventually
 
 FILE = Entry(0o100644, 1, 512, 0, 0, 1, 7, 0, 0, 0, 0)

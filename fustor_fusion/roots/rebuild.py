@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fustor_core.errors import ConfigurationError
 from fustor_core.process import data_directory
-from fustor_fusion.roots import kept_roots
+from fustor_fusion.roots.registry import kept_roots
 
 # SQLite's own companions belong to the file: a log that is left behind would be applied to the new one.
 _PARTS = ("", "-wal", "-shm")

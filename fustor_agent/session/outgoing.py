@@ -5,7 +5,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from fustor_agent.outbox import Outbox, Priority, Work
+from fustor_agent.outbox import Outbox
+from fustor_agent.outbox.work import Priority, Work
 from fustor_core.clock import Stamper
 from fustor_core.evidence import Evidence, Listing
 from fustor_core.wire import Batch, Mark, Via

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Final, NoReturn
 
-from fustor_agent.known_roots import Known, KnownRoots
-from fustor_agent.opening import opened
 from fustor_agent.patience import Patience
-from fustor_agent.readers import Readers
+from fustor_agent.reading.readers import Readers
+from fustor_agent.root.known_roots import Known, KnownRoots
+from fustor_agent.root.opening import opened
 from fustor_agent.sources import Source
 from fustor_core.errors import AnotherRoot, ConfigurationError, RootGone
 from fustor_core.wire import Identity

@@ -5,10 +5,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from fustor_agent.doubts import DOES_NOT_ANSWER
-from fustor_agent.outbox import Checks, Lists
-from fustor_agent.pace import MOST_AT_ONCE
-from fustor_agent.same import digested
+from fustor_agent.audit.same import digested
+from fustor_agent.outbox.work import Checks, Lists
+from fustor_agent.reading.doubts import DOES_NOT_ANSWER
+from fustor_agent.reading.pace import MOST_AT_ONCE
 from fustor_agent.sources import Look, Remembering, Source, Stamps
 from fustor_core.evidence import Listing, Unreadable
 from fustor_core.paths import split

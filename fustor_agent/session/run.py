@@ -5,15 +5,16 @@ import logging
 import time
 from collections.abc import Callable
 
-from fustor_agent.outbox import Outbox, Priority
-from fustor_agent.outgoing import Outgoing, Writing
-from fustor_agent.pace import Pace
-from fustor_agent.readers import Readers
+from fustor_agent.noticing.watching import Watching
+from fustor_agent.outbox import Outbox
+from fustor_agent.outbox.work import Priority
+from fustor_agent.reading.pace import Pace
+from fustor_agent.reading.readers import Readers
 from fustor_agent.scheduler import Scheduler
 from fustor_agent.senders import Session
+from fustor_agent.session.outgoing import Outgoing, Writing
+from fustor_agent.session.walks import Walk
 from fustor_agent.sources import Source
-from fustor_agent.walks import Walk
-from fustor_agent.watching import Watching
 from fustor_core.clock import Offset, Stamper, boottime
 from fustor_core.errors import SessionLost
 from fustor_core.supervision import all_running

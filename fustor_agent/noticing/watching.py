@@ -5,12 +5,12 @@ import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from fustor_agent.doubts import Doubts
-from fustor_agent.folding import Folded
+from fustor_agent.noticing.writing import WritingNews
+from fustor_agent.noticing.young import Young
 from fustor_agent.outbox import Outbox
+from fustor_agent.outbox.folding import Folded
+from fustor_agent.reading.doubts import Doubts
 from fustor_agent.sources import CannotWatch, Source, Watchable
-from fustor_agent.writing import WritingNews
-from fustor_agent.young import Young
 from fustor_core.clock import boottime
 from fustor_core.conditions import Conditions
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from fustor_agent.patience import Patience
-from fustor_agent.readers import Readers
+from fustor_agent.reading.readers import Readers
 from fustor_agent.sources import Source
 from fustor_core.wire import Identity
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from fustor_core.errors import StoreDamaged, StoreError, StoreUnavailable
 from fustor_core.supervision import Stillness, activity
-from fustor_fusion.purging import Purging
+from fustor_fusion.roots.purging import Purging
 from fustor_fusion.stores import Contribution, Outcome, RootStore
 
 log = logging.getLogger(__name__)

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 from fustor_core.errors import Refused
 from fustor_core.wire import SILENT_PULSES, Hello, Role
-from fustor_fusion.clock_error import ClockError
-from fustor_fusion.session_states import SessionEvent, SessionState, next_state
+from fustor_fusion.sessions.clock_error import ClockError
+from fustor_fusion.sessions.states import SessionEvent, SessionState, next_state
+from fustor_fusion.sessions.writing import WritingTable
 from fustor_fusion.stores import AgentRecord
-from fustor_fusion.writing import WritingTable
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fustor_core.errors import Refused
-from fustor_fusion.root import Root, RootOptions
+from fustor_fusion.roots.root import Root, RootOptions
 from fustor_fusion.stores import RootStore
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,99}")

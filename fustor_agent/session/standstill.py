@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from fustor_agent.readers import Readers
-from fustor_agent.session import SessionRun
+from fustor_agent.reading.readers import Readers
+from fustor_agent.session.run import SessionRun
 from fustor_core.conditions import Conditions
 from fustor_core.supervision import Stillness
 

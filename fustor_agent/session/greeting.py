@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from fustor_agent.audit import AuditOptions
-from fustor_agent.pace import Pace
+from fustor_agent.audit.plan import AuditOptions
+from fustor_agent.reading.pace import Pace
 from fustor_agent.sources import Source
 from fustor_core.wire import Hello, Identity
 

@@ -9,16 +9,16 @@ from fustor_core.clock import ViewClock, wall
 from fustor_core.errors import NobodyLooks, Refused
 from fustor_core.wire import Condition, Hello, Role, Via, Welcome
 from fustor_fusion.api.ports import RootFacts, SourcePath
-from fustor_fusion.contradictions import Contradictions
-from fustor_fusion.identities import Identities
 from fustor_fusion.news import News
-from fustor_fusion.relooking import Relooking
+from fustor_fusion.roots.relooking import Relooking
+from fustor_fusion.roots.store_watch import StoreWatch
+from fustor_fusion.roots.writer import Writer
 from fustor_fusion.second_looks import Ask, SecondLooks
-from fustor_fusion.sessions import Admission, LiveSession, Table
-from fustor_fusion.store_watch import StoreWatch
+from fustor_fusion.sessions.contradictions import Contradictions
+from fustor_fusion.sessions.identities import Identities
+from fustor_fusion.sessions.table import Admission, LiveSession, Table
 from fustor_fusion.stores import AgentRecord, Contribution, Outcome, RootStore
 from fustor_fusion.trust import LiveRoot, Pending, Progress, Reason
-from fustor_fusion.writer import Writer
 
 
 @dataclass(frozen=True, slots=True)

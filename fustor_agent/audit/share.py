@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from fustor_agent.outbox import Lists, Outbox, Priority
+from fustor_agent.outbox import Outbox
+from fustor_agent.outbox.work import Lists, Priority
 from fustor_core.evidence import Evidence, Listing, Same
 from fustor_core.paths import join
 from fustor_core.wire import Via

@@ -7,12 +7,13 @@ from functools import partial
 from math import inf
 
 from fustor_agent import phases
-from fustor_agent.audit import AuditOptions, AuditPlan, Order, Slice
-from fustor_agent.outbox import Outbox, Priority
-from fustor_agent.pace import Pace
+from fustor_agent.audit.plan import AuditOptions, AuditPlan, Order, Slice
+from fustor_agent.outbox import Outbox
+from fustor_agent.outbox.work import Priority
 from fustor_agent.patience import Patience
+from fustor_agent.reading.pace import Pace
 from fustor_agent.scheduler import WINDOW_LOOK
-from fustor_agent.session import SessionRun
+from fustor_agent.session.run import SessionRun
 from fustor_agent.sources import Remembering, Source
 from fustor_core.clock import minute_of_day
 from fustor_core.paths import ROOT

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from fustor_agent.folding import fold
+from fustor_agent.outbox.folding import fold
 from fustor_agent.sources import PERMISSION_DENIED
 from fustor_core.paths import show
 from fustor_core.printable import shortened

@@ -1,0 +1,1 @@
+"""Reads again, little by little, what no event told of."""

@@ -1,0 +1,1 @@
+"""What a source notices by itself, on its way into the outbox."""

@@ -1,0 +1,1 @@
+"""The root of a pipe: opened, recognised, and held on to."""
