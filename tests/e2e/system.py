@@ -24,6 +24,8 @@ from tests.polling import eventually
 
 KEY = "fustor-test-key"
 KEY_HASH = "sha256:" + hashlib.sha256(KEY.encode()).hexdigest()
+NOT_YOUNG = {"settled": {"quiet": 0}}
+"""Settings of fusion by which nothing is looked at again because it changed a moment ago."""
 
 
 def free_port() -> int:

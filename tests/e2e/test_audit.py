@@ -14,14 +14,12 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.e2e.system import KEY, System
+from tests.e2e.system import KEY, NOT_YOUNG, System
 from tests.e2e.test_steering import act, pipe_of, refused, wait_state
 from tests.polling import eventually
 
 MESSAGE = "RUNNING | MESSAGE_SYNC"
 AUDIT = "RUNNING | MESSAGE_SYNC | AUDIT_PHASE"
-NOT_YOUNG = {"settled": {"quiet": 0}}
-"""Files that changed a moment ago are not looked at again by themselves: only audits find what no event tells."""
 
 
 @pytest.fixture

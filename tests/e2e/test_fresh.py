@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.system import Problem, System
+from tests.e2e.system import NOT_YOUNG, Problem, System
 from tests.e2e.test_looking import command
 from tests.polling import eventually
 
@@ -20,6 +20,7 @@ def filled(system: System) -> System:
         outside = system.directory / "outside" / path
         outside.parent.mkdir(parents=True, exist_ok=True)
         os.link(system.root / path, outside)
+    system.fusion_extra = NOT_YOUNG
     system.start()
     system.wait_equal()
     return system
