@@ -13,7 +13,7 @@ from tests.e2e.system import Process, ask, free_port, to_thing
 from tests.polling import eventually
 
 REPOSITORY = Path(__file__).parents[2]
-NEEDED = sorted({Path(path).parts[1] for path in ("/usr", "/proc", "/dev", sys.prefix, sys.base_prefix, str(REPOSITORY))} - {"tmp"})
+NEEDED = sorted({Path(path).parts[1] for path in ("/usr", "/proc", "/dev", sys.prefix, sys.base_prefix, str(REPOSITORY))})
 """Directories of / that the program itself runs from. Each is mounted in the small root."""
 INTO = ("unshare", "--mount", "sh", "-c")
 SCRIPT = 'root=$1; shift; for name in {}; do mount --rbind "/$name" "$root/$name" || exit 1; done; exec chroot "$root" "$@"'
@@ -27,7 +27,7 @@ def namespaces_work() -> bool:
 def root(tmp_path: Path) -> Path:
     """A root to change into, with places for what is mounted, and a little of its own."""
     root = tmp_path / "root"
-    for name in (*NEEDED, "home/ann", "tmp"):
+    for name in {*NEEDED, "home/ann", "tmp"}:
         (root / name).mkdir(parents=True)
     for name in os.listdir("/"):
         if os.path.islink(f"/{name}"):  # such as /lib, which leads to /usr/lib
