@@ -196,7 +196,8 @@ def vouched(root: Root) -> int:
 
 async def list_everything(root: Root, receiver: SessionReceiver) -> None:
     await receiver.take(Mark(1, Via.SNAPSHOT, False, stamp(root, receiver)))
-    await receiver.take(Batch(2, Via.SNAPSHOT, 0, 0, [], [], [Listing(b"", stamp(root, receiver), {b"f": FILE})]))
+    now = stamp(root, receiver)
+    await receiver.take(Batch(2, Via.SNAPSHOT, now - 1, 0, [], [], [Listing(b"", now, {b"f": FILE})]))
     async with committing(receiver):
         while await receiver.outgoing.get() != Ack(2):
             pass
