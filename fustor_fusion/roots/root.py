@@ -11,9 +11,9 @@ from fustor_core.wire import Condition, Hello, Role, Via, Welcome
 from fustor_fusion.api.ports import RootFacts, SourcePath
 from fustor_fusion.news import News
 from fustor_fusion.roots.relooking import Relooking
+from fustor_fusion.roots.second_looks import Ask, SecondLooks
 from fustor_fusion.roots.store_watch import StoreWatch
 from fustor_fusion.roots.writer import Writer
-from fustor_fusion.second_looks import Ask, SecondLooks
 from fustor_fusion.sessions.contradictions import Contradictions
 from fustor_fusion.sessions.identities import Identities
 from fustor_fusion.sessions.table import Admission, LiveSession, Table

@@ -73,8 +73,6 @@ MORE = (below_another_and_back, moved_out, exchanged)
 
 @pytest.mark.parametrize("what", [*SOME, *(pytest.param(each, marks=FULL) for each in MORE)])
 def test_a_large_directory(system: System, large: Path, what: Callable[[Path], None]) -> None:
-    # What is deleted is most of the root: it is believed when a second look says the same.
-    system.fusion_extra = {"guard": {"delay": "1s"}}
     system.start()
     system.wait_complete()
     raging = storm.start(system.root / "storm", system.directory / "outside", str(seed()), 150)
