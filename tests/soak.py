@@ -1,10 +1,9 @@
 """The faults of docs/reliability.md in full: one family after the other, until the minutes are over or something fails.
 
-    python -m tests.soak MINUTES [FAMILY...]
-
 Each round has a seed of its own, which is printed; what a failure left behind stays, and its path is printed too.
 """
 
+import argparse
 import os
 import random
 import subprocess
@@ -37,7 +36,7 @@ FAMILIES = {
     "renames": ("tests/e2e/test_large_renames.py", "tests/e2e/test_races.py"),
     "clocks": ("tests/e2e/test_clocks.py", "tests/e2e/test_wrong_clocks.py"),
     "outages": ("tests/e2e/test_outages.py", "tests/e2e/test_limits.py"),
-    "roots": ("tests/e2e/test_root_away.py",),
+    "roots": ("tests/e2e/test_root_away.py", "tests/e2e/test_mass_loss.py"),
     "agents": ("tests/e2e/test_several_agents.py", "tests/e2e/test_leader_killed.py"),
     "hangs": ("tests/e2e/test_hanging_source.py", "tests/e2e/test_faulty_agent.py", "tests/e2e/test_supervision.py"),
     "bounds": ("tests/integration/test_bounded_store.py",),
@@ -64,9 +63,15 @@ def run(family: str, seed: int) -> int:
     return subprocess.run([*command, *FAMILIES[family]], env={**figures, **os.environ}, check=False).returncode
 
 
-def main(arguments: list[str]) -> int:
-    minutes, chosen = float(arguments[0]), arguments[1:] or list(FAMILIES)
-    until, rounds = time.monotonic() + 60 * minutes, 0
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    parser.add_argument("minutes", type=float, help="for so long a new round is begun")
+    parser.add_argument("families", nargs="*", metavar="FAMILY", help=f"one or more of {', '.join(FAMILIES)}; all by default")
+    given = parser.parse_args()
+    chosen = given.families or list(FAMILIES)
+    if unknown := set(chosen) - FAMILIES.keys():
+        parser.error(f"no such family: {', '.join(sorted(unknown))}; there are {', '.join(FAMILIES)}")
+    until, rounds = time.monotonic() + 60 * given.minutes, 0
     KEPT.mkdir(exist_ok=True)
     while time.monotonic() < until:
         family, seed = chosen[rounds % len(chosen)], random.SystemRandom().randrange(1, 10**9)
@@ -81,4 +86,7 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
