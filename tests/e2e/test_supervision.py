@@ -113,7 +113,6 @@ def test_a_stop_that_hangs_is_ended_when_it_is_overdue(live: System) -> None:
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         (live.root / "waits").write_bytes(b"x")
-        live.agent.send(signal.SIGTERM)
         assert live.agent.stop(within=20) == 0
     steps = [row["events"] for row in live.get(f"/v1/pipes/{live.pipe}/history")["data"]]
     assert ["EMERGENCY_STOP"] in [events[:1] for events in steps]
