@@ -1,30 +1,24 @@
 """One session, as fusion sees it: what each frame means, whichever connection it came by."""
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 
 from fustor_core.clock import wall
-from fustor_core.errors import Refused, SessionLost, StoreUnavailable
+from fustor_core.errors import Refused, SessionLost
 from fustor_core.evidence import Evidence, Listing, Same, Unreadable, check_evidence
 from fustor_core.paths import check_path
 from fustor_core.supervision import all_running
 from fustor_core.wire import Ack, Batch, FusionSession, Look, Mark, NewRole, Ping, Pong, Stalled, Via
+from fustor_fusion.receivers.looking_again import LookingAgain
 from fustor_fusion.roots.root import Root
-from fustor_fusion.sessions.contradictions import Question
 from fustor_fusion.sessions.states import SessionEvent, marked
 from fustor_fusion.sessions.table import LiveSession
 from fustor_fusion.stores import Contribution, Outcome
 
-log = logging.getLogger(__name__)
-
 MOST_STAGED = 4_000_000
 """Entries of unfinished listings that a session may have staged."""
-
-LOOK_TWICE_EVERY = 0.25
-"""Seconds between looks whether something that is held back is due."""
 
 KEEP_CLEAN_TO_EVERY = 5_000_000_000
 """Nanoseconds between commits of an idle session."""
@@ -74,7 +68,7 @@ class SessionReceiver:
         self._waiting: deque[tuple[Batch | Mark, Contribution | None]] = deque()
         self._arrived = asyncio.Event()
         self._room = asyncio.Event()
-        self._committed = asyncio.Event()
+        self._looking_again = LookingAgain(root, session, self.ask)
         self._last = 0
         self._looks = 0
         self._kept_clean_to = 0
@@ -190,64 +184,13 @@ class SessionReceiver:
 
     async def commit(self) -> None:
         """Commit what waits, again and again, and put what is to be sent for it into `outgoing`."""
-        await all_running(self._commit(), self._relook(), self._look_twice(), self._resolve())
-
-    async def _look_twice(self) -> None:
-        """Have what the guard holds back looked at again when that is due."""
-        while True:
-            await asyncio.sleep(LOOK_TWICE_EVERY)
-            if self.session.leads:
-                try:
-                    await self._root.look_twice(self.ask)
-                except StoreUnavailable as error:
-                    log.warning("what is held back is looked at later: %s", error, extra={"session": self.session.id})
-
-    async def _relook(self) -> None:
-        """Have other names of hard links looked at that changed. A walk comes by all names, so it is waited for."""
-        session = self.session
-        while True:
-            self._committed.clear()
-            await self._committed.wait()
-            while session.leads and session.snapshot_began is None and self._root.store.links_noted:
-                began = session.clean_to
-                if session.linked_to is None:
-                    session.linked_to = began
-                try:
-                    more = await self._root.relook(lambda paths: self.ask(paths, [], False))
-                except StoreUnavailable as error:
-                    log.warning("hard links are looked at later: %s", error, extra={"session": session.id})
-                    break
-                if not more:
-                    break
-                session.linked_to = began
-            if not self._root.store.links_noted:
-                session.linked_to = None
+        await all_running(self._commit(), *self._looking_again.tasks())
 
     def _again(self, paths: list[bytes], directories: list[bytes], via: Via) -> Look:
         """Evidence of these could not be used: they are pending until they have been read once more."""
         self._looks += 1
         self.session.refused.update(dict.fromkeys((*paths, *directories), (self._looks, self.session.clean_to)))
         return Look(self._looks, paths, directories, False, via)
-
-    async def _resolve(self) -> None:
-        """Have looked at again what agents contradict each other about."""
-        contradictions, clock = self._root.contradictions, self._root.clock
-        while True:
-            self._committed.clear()
-            await self._committed.wait()
-            while self.session.leads and (question := contradictions.ask((now := clock.now()) - self.session.stamp_error(now))):
-                answered = False
-                try:
-                    await self._answers(question)
-                    answered = True
-                finally:
-                    contradictions.settle(answered=answered)
-
-    async def _answers(self, question: Question) -> None:
-        if question.paths:
-            await self.ask(question.paths, [], False)
-        if question.trees:
-            await self.ask([], question.trees, True)
 
     async def _commit(self) -> None:
         while True:
@@ -265,7 +208,7 @@ class SessionReceiver:
                     raise Refused(str(outcome.problem), code="out-of-sequence")
             for answer in self._settled(group, outcomes):
                 self.outgoing.put_nowait(answer)
-            self._committed.set()
+            self._looking_again.committed()
 
     def _settled(self, group: Sequence[tuple[Batch | Mark, Contribution | None]], outcomes: Sequence[Outcome]) -> list[FusionSession]:
         """What the session is told, and what is known of it, after a commit."""

@@ -13,6 +13,7 @@ from fustor_fusion.news import News
 from fustor_fusion.roots.relooking import Relooking
 from fustor_fusion.roots.second_looks import Ask, SecondLooks
 from fustor_fusion.roots.store_watch import StoreWatch
+from fustor_fusion.roots.unlisted import Unlisted
 from fustor_fusion.roots.writer import Writer
 from fustor_fusion.sessions.contradictions import Contradictions
 from fustor_fusion.sessions.identities import Identities
@@ -55,6 +56,7 @@ class Root:
         self._writer = Writer(name, store, self.clock.now, self.table.lowest, self._store_watch.problem)
         self._relooking = Relooking(store)
         self._second_looks = SecondLooks(name, store)
+        self._unlisted = Unlisted(name, store)
         self.contradictions = Contradictions()
         self._paths: dict[str, SourcePath] = {}
         self._began: dict[tuple[str, Via], int] = {}
@@ -137,6 +139,14 @@ class Root:
     async def look_twice(self, ask: Ask) -> None:
         """Have looked at again what the guard holds back, where that is due."""
         await self._second_looks.run_once(self.clock.now(), ask, lambda done: self._writer.call(lambda: self._store.forget_held(done)))
+
+    async def list_missing(self, ask: Ask) -> None:
+        """Have the leader list the directories that only others have found. Its first walk finds those by itself."""
+        leading = self.table.leading
+        if leading is None or leading.watching_since is None or leading.watching_since != self._watching_since:
+            return
+        if self._watching_since not in (self._began.get((leading.agent, walk)) for walk in (Via.SNAPSHOT, Via.AUDIT)):
+            await self._unlisted.run_once(self.clock.now(), leading.clean_to, ask)
 
     async def confirm(self, pipe: str) -> bool:
         """An operator says that what the pipe shows is meant: another root is taken from the next session on, and what the guard holds back

@@ -145,6 +145,9 @@ class Reading(Protocol):
         """When the directory was listed that, of those at and below `path` (or what is above, if it is none), was listed longest ago. None
         where one never was, or there are more than `most` entries to look through."""
 
+    def unlisted(self, limit: int) -> list[bytes]:
+        """At most `limit` directories that have to be listed and can be read, but were not since the watching began."""
+
     def change_span(self) -> ChangeSpan: ...
 
     def changes(self, after: int, limit: int) -> list[Change]:

@@ -54,11 +54,12 @@ def kind_of(child: Child) -> Kind:
 
 class Below(NamedTuple):
     """What is known of a directory and all below it: when any of it changed last, whether all of it is fresh, its latest modification
-    time."""
+    time, and whether anything in it is `unlisted`."""
 
     changed_at: int
     fresh: bool
     newest: Instant | None
+    unlisted: bool
 
 
 def is_fresh(directory: Directory, epoch: int) -> bool:
@@ -69,6 +70,17 @@ def is_fresh(directory: Directory, epoch: int) -> bool:
 def all_fresh(epoch: int, fresh: int, to_list: int, unreadable: int) -> bool:
     """The same by the counts of that watching."""
     return epoch > 0 and fresh == to_list and not unreadable
+
+
+def lacks(fresh: int, to_list: int, unreadable: int) -> bool:
+    """Whether a directory that has to be listed and can be read was not, by the counts of the present watching."""
+    return to_list - fresh > unreadable
+
+
+def below(directory: Directory, epoch: int) -> Below:
+    """What is known of a directory and all below it."""
+    unlisted = lacks(directory.fresh_in(epoch), directory.to_list, directory.unreadable_below)
+    return Below(directory.changed_below, is_fresh(directory, epoch), directory.newest, unlisted)
 
 
 def found(path: bytes, child: Child, parent: Directory | None, below: Below | None, epoch: int) -> Found:

@@ -21,7 +21,7 @@ from fustor_fusion.merge.nodes import NEVER, ROOT_ID, Child, Directory, Inode
 from fustor_fusion.merge.totals import latest
 from fustor_fusion.query import Change, Found, Instant
 from fustor_fusion.stores import AgentRecord, ChangeSpan, Contribution, Outcome, Reading, RootRecord
-from fustor_fusion.stores.answers import Below, is_fresh
+from fustor_fusion.stores.answers import Below, below
 from fustor_fusion.stores.reading import ABOVE_ROOT, TreeReading
 
 
@@ -179,8 +179,7 @@ class MemoryReading(TreeReading):
         return self._tree.directories[number]
 
     def below(self, numbers: Sequence[int]) -> dict[int, Below]:
-        directories = {number: self.directory(number) for number in numbers}
-        return {number: Below(one.changed_below, is_fresh(one, self.epoch()), one.newest) for number, one in directories.items()}
+        return {number: below(self.directory(number), self.epoch()) for number in numbers}
 
     def range(self, directory: int, after: bytes | None, limit: int) -> list[tuple[bytes, Child]]:
         children = self._tree.entries[directory]

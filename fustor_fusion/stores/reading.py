@@ -137,6 +137,28 @@ class TreeReading(ABC):
             waiting.extend(self.directory(child.directory) for _, child in below if child.directory)
         return None if oldest == NEVER else oldest
 
+    def unlisted(self, limit: int) -> list[bytes]:
+        epoch = self.epoch()
+        waiting = [(b"", ROOT_ID)] if self.below([ROOT_ID])[ROOT_ID].unlisted else []
+        names: list[bytes] = []
+        while waiting and len(names) < limit:
+            path, number = waiting.pop()
+            directory = self.directory(number)
+            if directory.followed and directory.unreadable is None and not directory.watched_in(epoch):
+                names.append(path)
+            waiting.extend(self._unlisted_in(path, number))
+        return names
+
+    def _unlisted_in(self, path: bytes, number: int) -> Iterator[tuple[bytes, int]]:
+        """The directories in this one in which something is unlisted."""
+        after: bytes | None = None
+        while rows := self.range(number, after, STRIDE):
+            after = rows[-1][0]
+            directories = {child.directory: name for name, child in rows if child.directory}
+            for directory, below in self.below([*directories]).items():
+                if below.unlisted:
+                    yield join(path, directories[directory]), directory
+
     def way(self, path: bytes) -> Way:
         """Follow a path as far as it leads."""
         directory, parent, names = ROOT_ID, ABOVE_ROOT, components(path)

@@ -14,7 +14,7 @@ from fustor_fusion.merge.links import Noted
 from fustor_fusion.merge.nodes import NEVER, ROOT_ID, Child, Directory, Inode
 from fustor_fusion.query import Change, Filter, Found
 from fustor_fusion.stores import AgentRecord, ChangeSpan, Page, RootRecord, sqlite_changes
-from fustor_fusion.stores.answers import Below, all_fresh, kind_of, matcher
+from fustor_fusion.stores.answers import Below, all_fresh, kind_of, lacks, matcher
 from fustor_fusion.stores.cursors import ScanCursor, WalkCursor, decode, encode
 from fustor_fusion.stores.reading import TreeReading, Way
 from fustor_fusion.stores.sqlite_rows import AGENT, CHILD, DIRECTORY, DRIFT, RECORD, to_agent, to_child, to_directory, to_drifts, to_record
@@ -73,8 +73,13 @@ class SqliteReading(TreeReading):
         for number, changed, newest, newest_ns, to_list, fresh, epoch, unreadable in self._connection.execute(
             _BELOW, (json.dumps(numbers),)
         ):
-            fresh = all_fresh(self._epoch, fresh if epoch == self._epoch else 0, to_list, unreadable)
-            below[number] = Below(NEVER if changed is None else changed, fresh, None if newest is None else (newest, newest_ns))
+            counted = fresh if epoch == self._epoch else 0
+            below[number] = Below(
+                NEVER if changed is None else changed,
+                all_fresh(self._epoch, counted, to_list, unreadable),
+                None if newest is None else (newest, newest_ns),
+                lacks(counted, to_list, unreadable),
+            )
         return below
 
     def range(self, directory: int, after: bytes | None, limit: int) -> list[tuple[bytes, Child]]:

@@ -450,6 +450,36 @@ def test_a_listing_of_an_agent_that_does_not_lead_makes_nothing_fresh(store: Roo
     assert not fresh(store, b"")
 
 
+def unlisted(store: RootStore, limit: int = 10) -> set[bytes]:
+    with store.reading() as reading:
+        return set(reading.unlisted(limit))
+
+
+def test_what_a_leader_has_not_listed_is_found_wherever_it_lies(store: RootStore) -> None:
+    leader, follower = Agent(store, "nas1"), Agent(store, "nas2", None)
+    assert unlisted(store) == {b""}
+    leader.says(begins=Via.SNAPSHOT)
+    leader.says(Listing(b"", 10, {b"a": DIRECTORY, b"f": FILE}), Listing(b"a", 11, {b"b": DIRECTORY, b"c": DIRECTORY}))
+    assert unlisted(store) == {b"a/b", b"a/c"}
+    assert len(unlisted(store, 1)) == 1
+    leader.says(Listing(b"a/b", 12, {}), Unreadable(b"a/c", 13, "permission denied"))
+    assert unlisted(store) == set()
+    follower.says(Seen(b"a/new/deep/f", 20, FILE), Listing(b"a/other", 21, {b"below": DIRECTORY}))
+    assert unlisted(store) == {b"a/new", b"a/new/deep", b"a/other", b"a/other/below"}
+    leader.says(Gone(b"a/new", 30), Listing(b"a/other", 31, {b"below": entry_of("d", 3, mount=-1)}))
+    assert unlisted(store) == set()
+
+
+def test_what_is_unlisted_is_counted_anew_with_each_watching(store: RootStore) -> None:
+    leader = Agent(store, "nas1")
+    leader.says(begins=Via.SNAPSHOT)
+    leader.says(Listing(b"", 10, {b"%04d" % each: DIRECTORY for each in range(1_200)}))
+    leader.says(*(Listing(b"%04d" % each, 11 + each, {}) for each in range(1_200)))
+    assert unlisted(store, 2_000) == set()
+    Agent(store, "nas2", 1_300).says(begins=Via.AUDIT)
+    assert len(unlisted(store, 2_000)) == 1_201
+
+
 def test_a_mount_point_that_is_not_followed_need_not_be_listed(agent: Agent) -> None:
     agent.says(begins=Via.SNAPSHOT)
     agent.says(Listing(b"", 10, {b"proc": entry_of("d", 3, mount=-1)}))
