@@ -13,6 +13,7 @@ from fustor_fusion.commands.names import group_name, human_size, user_name
 from fustor_fusion.commands.options import Connection
 from fustor_fusion.commands.typed import Place
 from fustor_fusion.expression.modes import mode_string
+from fustor_fusion.expression.moments import local
 from fustor_fusion.replies import Entry
 
 _HALF_YEAR: Final = 31_556_952 // 2
@@ -118,7 +119,9 @@ def long_lines(entries: Sequence[Entry], names: Sequence[bytes], now: int, *, hu
 def short_time(seconds: int, now: int) -> bytes:
     """A time as `ls -l` shows it: the hour for the last half year, else the year."""
     recent = now - _HALF_YEAR < seconds <= now
-    return time.strftime("%b %e %H:%M" if recent else "%b %e  %Y", time.localtime(seconds)).encode("utf-8", "surrogateescape")
+    at = local(seconds)
+    shown = str(seconds) if at is None else time.strftime("%b %e %H:%M" if recent else "%b %e  %Y", at)
+    return shown.encode("utf-8", "surrogateescape")
 
 
 def coloured(name: bytes, entry: Entry) -> bytes:

@@ -11,6 +11,7 @@ from fustor_core.errors import ConfigurationError
 from fustor_core.paths import show
 from fustor_fusion.commands.names import name_of_group, name_of_user
 from fustor_fusion.expression.modes import ALL_BITS, mode_string
+from fustor_fusion.expression.moments import local
 from fustor_fusion.query import Instant
 from fustor_fusion.replies import Entry
 
@@ -80,7 +81,9 @@ def zoned(instant: Instant | None) -> str:
     """The time with nanoseconds and zone, as stat prints it."""
     if instant is None:
         return "unknown"
-    at = time.localtime(instant[0])
+    at = local(instant[0])
+    if at is None:
+        return f"{instant[0]}.{instant[1]:09d}"
     date = f"{at.tm_year:04d}-{at.tm_mon:02d}-{at.tm_mday:02d} {at.tm_hour:02d}:{at.tm_min:02d}:{at.tm_sec:02d}"
     return f"{date}.{instant[1]:09d} {time.strftime('%z', at)}"
 

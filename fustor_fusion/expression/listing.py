@@ -4,6 +4,7 @@ import time
 from typing import Final
 
 from fustor_fusion.expression.modes import mode_string
+from fustor_fusion.expression.moments import local
 from fustor_fusion.expression.visit import Surroundings, Visit
 from fustor_fusion.query import Instant
 
@@ -56,7 +57,8 @@ class Columns:
 def short_time(instant: Instant, now: Instant) -> str:
     """The time as find's -ls shows it: the hour if it is in the last half year (or at most an hour ahead), else the year."""
     recent = now[0] - _HALF_YEAR <= instant[0] <= now[0] + 3600
-    return time.strftime("%b %e %H:%M" if recent else "%b %e  %Y", time.localtime(instant[0])).rjust(12)
+    at = local(instant[0])
+    return (str(instant[0]) if at is None else time.strftime("%b %e %H:%M" if recent else "%b %e  %Y", at)).rjust(12)
 
 
 def escaped_name(name: bytes) -> bytes:

@@ -8,12 +8,14 @@ from fustor_core.times import parse_instant
 from fustor_fusion.query import Instant
 
 DAY = 86_400
+_LAST_YEAR = 2**31 - 1
+"""The last that strftime takes."""
 _DIGITS = 1_000_000_000
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_WITH_FRACTION = "STX+"
+_WITH_FRACTION = "STX+@"
 _PLAIN = "aAbBcCdDeFgGhHIjklmMnpPrRstuUVwWxyYzZ"
-KINDS = frozenset(_WITH_FRACTION + _PLAIN + "@")
+KINDS = frozenset(_WITH_FRACTION + _PLAIN)
 """What may follow `%T` and `%C` in -printf."""
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,2})?")
@@ -29,9 +31,20 @@ def fraction(nanoseconds: int) -> str:
     return f".{nanoseconds:09d}0"
 
 
+def local(seconds: int) -> time.struct_time | None:
+    """The local time; None for one so far away that the system has no date for it: it is shown as its seconds, as find, ls and stat do."""
+    try:
+        at = time.localtime(seconds)
+    except (OSError, OverflowError):
+        return None
+    return at if at.tm_year <= _LAST_YEAR else None
+
+
 def as_ctime(instant: Instant) -> str:
     """The time as %t and %c print it, in English in every locale."""
-    at = time.localtime(instant[0])
+    at = local(instant[0])
+    if at is None:
+        return f"{instant[0]}{fraction(instant[1])}"
     clock = f"{at.tm_hour:02d}:{at.tm_min:02d}:{at.tm_sec:02d}{fraction(instant[1])}"
     return f"{_DAYS[at.tm_wday]} {_MONTHS[at.tm_mon - 1]} {at.tm_mday:2d} {clock} {at.tm_year:04d}"
 
@@ -39,9 +52,9 @@ def as_ctime(instant: Instant) -> str:
 def formatted(instant: Instant, kind: str) -> str:
     """The time as `%T` with this letter prints it; one of `KINDS`."""
     seconds, nanoseconds = instant
-    if kind == "@":
-        return f"{seconds}{fraction(nanoseconds)}"
-    at = time.localtime(seconds)
+    at = None if kind == "@" else local(seconds)
+    if at is None:
+        return f"{seconds}{fraction(nanoseconds)}" if kind in _WITH_FRACTION else str(seconds)
     if kind == "+":
         return f"{at.tm_year:04d}-{at.tm_mon:02d}-{at.tm_mday:02d}+{at.tm_hour:02d}:{at.tm_min:02d}:{at.tm_sec:02d}{fraction(nanoseconds)}"
     text = time.strftime("%" + kind, at)
@@ -54,7 +67,8 @@ def formatted(instant: Instant, kind: str) -> str:
 
 def local_minute(instant: Instant) -> str:
     """The time as `du --time` prints it: `2024-02-29 12:00`."""
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(instant[0]))
+    at = local(instant[0])
+    return str(instant[0]) if at is None else time.strftime("%Y-%m-%d %H:%M", at)
 
 
 def before(now: Instant, amount: str, unit: int, offset: int) -> Instant:
