@@ -244,7 +244,10 @@ def _truth(value: bytes) -> bool:
 
 
 def _duration(value: bytes) -> int:
-    return int(parse_duration(_text(value)) * 1e9)
+    nanoseconds = parse_duration(_text(value)) * 1e9
+    if nanoseconds > _LARGEST:
+        raise ValueError("should be less than 292 years")
+    return int(nanoseconds)
 
 
 def _whole_number(value: bytes) -> int:

@@ -59,7 +59,7 @@ class _Shown:
 
 def parse_threshold(text: str) -> int:
     """The bytes of a `--threshold`: a number with K, M, G… (powers of 1024; KB, MB… of 1000), negative for "at most"."""
-    match = re.fullmatch(r"(-?)(\d+)([KMGTPE]?)(i?B)?", text, re.ASCII | re.IGNORECASE)
+    match = re.fullmatch(r"(-?)(\d{1,20})([KMGTPE]?)(i?B)?", text, re.ASCII | re.IGNORECASE)
     if match is None or (match[1] and not int(match[2])):
         raise ConfigurationError(f"du: --threshold {text!r}: it takes a size such as 100M, or -100M for at most as much")
     unit = match[3].upper()

@@ -16,6 +16,8 @@ from fustor_fusion.query import Instant
 _UNITS: Final = {"": 512, "b": 512, "c": 1, "w": 2, "k": 1024, "M": 1024**2, "G": 1024**3}
 _TYPES: Final = "bcpdflsD"
 _LARGEST: Final = 2**64 - 1
+_DIGITS: Final = re.compile(r"\d{1,100}", re.ASCII)
+"""Far more than the largest number has, and fewer than Python refuses to read."""
 _T = TypeVar("_T")
 
 
@@ -45,14 +47,14 @@ def depth(name: str, text: bytes) -> int:
 
 def number(name: str, text: bytes, _: Context) -> Compare:
     sign, digits = _signed(text)
-    if not digits.isdigit() or int(digits) > _LARGEST:
+    if not _DIGITS.fullmatch(digits) or int(digits) > _LARGEST:
         raise _unreadable(name, text, "a whole number, with + for more or - for less")
     return Compare(Number(name), sign, int(digits))
 
 
 def size(name: str, text: bytes, _: Context) -> Size:
     sign, rest = _signed(text)
-    match = re.fullmatch(r"(\d+)([bcwkMG]?)", rest, re.ASCII)
+    match = re.fullmatch(rf"({_DIGITS.pattern})([bcwkMG]?)", rest, re.ASCII)
     if match is None or int(match[1]) > _LARGEST:
         raise _unreadable(name, text, "a number and one of b (512 bytes), c (bytes), w, k, M, G, with + for more or - for less")
     return Size(sign, int(match[1]), _UNITS[match[2]])

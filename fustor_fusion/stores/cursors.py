@@ -6,6 +6,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 import msgspec
 
 from fustor_core.errors import MalformedInput
+from fustor_core.evidence import Natural
 from fustor_core.paths import check_path
 
 
@@ -18,7 +19,7 @@ class WalkCursor(msgspec.Struct, frozen=True, array_like=True, tag="walk1"):
 class ScanCursor(msgspec.Struct, frozen=True, array_like=True, tag="scan1"):
     """Behind `name` of the directory with this number, in the order of the stored rows."""
 
-    directory: int
+    directory: Natural
     name: bytes
 
 

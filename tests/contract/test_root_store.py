@@ -620,7 +620,7 @@ def test_a_cursor_holds_across_commits(agent: Agent, base: bytes) -> None:
     assert lasting <= set(found)
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "####", "é", "kaR3YWxrMsQA", "kqR3YWxrMcQA"])
+@pytest.mark.parametrize("cursor", ["", "x", "####", "é", "kaR3YWxrMsQA", "kqR3YWxrMcQA", "k6VzY2FuMc___________8QBYQ"])
 def test_a_cursor_that_is_none_is_refused(agent: Agent, cursor: str) -> None:
     with agent.store.reading() as reading, pytest.raises(MalformedInput):
         reading.search(b"", Filter(), cursor, 5)

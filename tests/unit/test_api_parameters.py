@@ -76,6 +76,8 @@ def test_sizes_are_exact() -> None:
         "limit=٣",
         "max_age=soon",
         "max_age=-1",
+        f"max_age={'9' * 300}",
+        "max_age=300000d",
         "max_age=",
         "require_complete=maybe",
         "require_complete=",

@@ -132,7 +132,7 @@ def test_thresholds(text: str, size: int) -> None:
     assert parse_threshold(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "K", "1X", "-0", "1.5K", "+1"])
+@pytest.mark.parametrize("text", ["", "K", "1X", "-0", "1.5K", "+1", "9" * 5000])
 def test_thresholds_that_are_none(text: str) -> None:
     with pytest.raises(ConfigurationError, match="threshold"):
         parse_threshold(text)
