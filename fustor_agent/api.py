@@ -121,7 +121,7 @@ class _Api:
         if self._key is None:
             return
         scheme, _, text = (authorization or "").partition(" ")
-        if scheme.lower() != "bearer" or not hmac.compare_digest(text.strip().encode(), self._key.encode()):
+        if scheme.lower() != "bearer" or not hmac.compare_digest(text.strip().encode("utf-8", "surrogateescape"), self._key.encode()):
             raise Unidentified(
                 "this needs the key that the agent has for fusion: send it as `Authorization: Bearer KEY`", code="key-missing"
             )

@@ -16,7 +16,8 @@ class Patience:
 
     def interrupt(self) -> None:
         """What is waited for at the moment is given up."""
-        if self._timeout is not None:
+        # It may be on its way to that already, for as long as it takes to clean up.
+        if self._timeout is not None and not self._timeout.expired():
             self._timeout.reschedule(asyncio.get_running_loop().time())
 
     def end(self) -> None:

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from fustor_core.clock import boottime, wall
+from fustor_core.errors import MalformedInput
 from fustor_core.http.metering import PipeMeter
 from fustor_core.http.metrics import Refusals
 from fustor_core.http.pipes import UNKNOWN, PipeView, TransitionShape, pipe, transition, view_of
@@ -97,7 +98,11 @@ class Board:
         }
 
     def told(self, agent: str, pipe: str, run: str, transitions: Sequence[Transition]) -> None:
-        """The next steps of a pipe; those that are known already change nothing."""
+        """The next steps of a pipe; those that are known already change nothing. MalformedInput for a state that no pipe can have."""
+        for row in transitions:
+            _check_value(row.value)
+        if not transitions:
+            return
         remote = self._remote.get(f"{agent}:{pipe}")
         if remote is None or remote.run != run:
             # A pipe that was restored tells again what it went through in an earlier run.
@@ -182,6 +187,13 @@ class Board:
 
     def _is_gone(self, remote: _Remote) -> bool:
         return boottime() - remote.heard > self._late and remote.history[-1].value not in _AT_REST
+
+
+def _check_value(value: int) -> None:
+    try:
+        PipeState(value)
+    except ValueError:
+        raise MalformedInput(f"{value} is no state of a pipe") from None
 
 
 def _since(history: Sequence[Transition]) -> int:

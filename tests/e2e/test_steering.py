@@ -163,6 +163,7 @@ def test_whoever_may_not_is_refused(live: System) -> None:
     assert refused(live, "pause", key="wrong").status == 401
     assert refused(live, "pause", key=None, port=live.agent_port).status == 401
     assert refused(live, "pause", key="wrong", port=live.agent_port).status == 401
+    assert refused(live, "pause", key="not UTF-8: \xff", port=live.agent_port).status == 401
     assert refused(live, "pause", pipe="nobody:nothing").status == 404
     assert refused(live, "dance", port=live.agent_port).status == 404
     assert refused(live, "stop", pipe="fusion:default").status == 409
