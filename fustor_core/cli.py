@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final, NoReturn
@@ -89,7 +90,8 @@ def outcome(command: click.Command, arguments: Sequence[str], *, name: str) -> i
     try:
         with command.make_context(name, list(arguments)) as context:
             code = command.invoke(context)
-        sys.stdout.flush()
+        with printing():
+            sys.stdout.flush()
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.ClickException as error:
@@ -100,8 +102,7 @@ def outcome(command: click.Command, arguments: Sequence[str], *, name: str) -> i
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
     except BrokenPipeError:
-        # The interpreter flushes once more when it ends, and would complain about the closed pipe.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _abandon_output()
         return OUTPUT_CLOSED
     return code if isinstance(code, int) else 0
 
@@ -109,6 +110,26 @@ def outcome(command: click.Command, arguments: Sequence[str], *, name: str) -> i
 def main() -> NoReturn:
     """The console script `fustor`."""
     run_command(fustor, name="fustor")
+
+
+@contextmanager
+def printing() -> Iterator[None]:
+    """While standard output is written: that there is no room for it is for whoever sent it there to mend (ConfigurationError), and no bug.
+
+    BrokenPipeError, where nobody reads any more, passes.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _abandon_output()
+        raise ConfigurationError(f"the output cannot be written: {error.strerror}; make room, or send it elsewhere") from error
+
+
+def _abandon_output() -> None:
+    # The interpreter flushes once more when it ends, and would complain.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def print_error(message: str) -> None:

@@ -1,5 +1,6 @@
-"""Small files that are whole or not there, and readable only by those who should."""
+"""Small files that are whole or not there, and readable only by those who should; and a file as a lock."""
 
+import fcntl
 import os
 import tempfile
 from pathlib import Path
@@ -51,6 +52,20 @@ def read_if_there(path: Path) -> str | None:
         raise ConfigurationError(f"{path}: is not UTF-8 text; correct or remove the file") from None
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot be read: {error.strerror}; correct the path or its permissions") from None
+
+
+def take_lock(path: str | Path) -> int:
+    """The descriptor that holds the lock of this file, which is made where it is missing; BlockingIOError where another process holds it.
+
+    The kernel gives a lock up with the process, so none is ever left behind. Children that inherit the descriptor hold it too.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _sync_directory(path: Path) -> None:

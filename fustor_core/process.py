@@ -1,7 +1,6 @@
 """What a long-running process of either side does with its signals and its data directory."""
 
 import asyncio
-import fcntl
 import gc
 import logging
 import os
@@ -12,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fustor_core.errors import ConfigurationError
-from fustor_core.files import make_private_directory
+from fustor_core.files import make_private_directory, take_lock
 
 log = logging.getLogger(__name__)
 
@@ -62,15 +61,13 @@ def data_directory(path: Path, owner: str) -> Iterator[Path]:
     """The data directory, for this process alone. Raises ConfigurationError where it cannot be had."""
     make_private_directory(path)
     try:
-        descriptor = os.open(path / f"{owner}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = take_lock(path / f"{owner}.lock")
+    except BlockingIOError:
+        message = f"{path}: another process of {owner} works on it; stop that one, or choose another directory as `data`"
+        raise ConfigurationError(message) from None
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot be written: {error.strerror}; correct `data`, its permissions or the disk") from None
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            message = f"{path}: another process of {owner} works on it; stop that one, or choose another directory as `data`"
-            raise ConfigurationError(message) from None
         yield path
     finally:
         os.close(descriptor)

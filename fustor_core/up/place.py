@@ -1,6 +1,5 @@
 """What `fustor up` finds on the machine and keeps there: directories, ports, the data directory and what lies in it."""
 
-import fcntl
 import os
 import secrets
 import socket
@@ -9,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fustor_core.errors import ConfigurationError
-from fustor_core.files import make_private_directory, read_if_there, write_private
+from fustor_core.files import make_private_directory, read_if_there, take_lock, write_private
 from fustor_core.printable import escaped
 from fustor_core.up.plan import HOST, fold
 from fustor_core.yaml_text import parse_mapping
@@ -78,14 +77,13 @@ def locked(data: Path) -> Iterator[int]:
     """
     make_private_directory(data)
     try:
-        descriptor = os.open(data / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = take_lock(data / "lock")
+    except BlockingIOError:
+        raise ConfigurationError(f"{data}: another `fustor up` works on it; stop that one, or choose another with --data") from None
     except OSError as error:
         raise ConfigurationError(f"{data}: cannot be written: {error.strerror}; choose another with --data") from None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield descriptor
-    except BlockingIOError:
-        raise ConfigurationError(f"{data}: another `fustor up` works on it; stop that one, or choose another with --data") from None
     finally:
         os.close(descriptor)
 

@@ -3,6 +3,7 @@
 import sys
 from typing import IO, Final
 
+from fustor_core.cli import printing
 from fustor_core.paths import show
 
 _ENOUGH: Final = 1 << 16
@@ -24,10 +25,11 @@ class Output:
             self.flush()
 
     def flush(self) -> None:
-        """Write all that waits. Raises BrokenPipeError where nobody reads any more."""
+        """Write all that waits. Raises BrokenPipeError where nobody reads any more, ConfigurationError where there is no room."""
         text, self._waiting, self._size = b"".join(self._waiting), [], 0
-        self._stream.write(text)
-        self._stream.flush()
+        with printing():
+            self._stream.write(text)
+            self._stream.flush()
 
     def name(self, name: bytes) -> bytes:
         """The name or path as it is printed here."""

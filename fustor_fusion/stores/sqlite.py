@@ -1,7 +1,6 @@
 """A root kept in one SQLite file: the embedded store. docs/store.md says what the file holds."""
 
 import copy
-import fcntl
 import logging
 import os
 import sqlite3
@@ -11,6 +10,7 @@ from contextlib import contextmanager
 from urllib.parse import quote
 
 from fustor_core.errors import StoreUnavailable
+from fustor_core.files import take_lock
 from fustor_core.wire import Identity
 from fustor_fusion.merge.guard import DEFAULT_RULES, GuardRules
 from fustor_fusion.merge.held import Held
@@ -271,14 +271,10 @@ class SqliteStore:
 
 
 def _lock(path: str) -> int:
-    """The descriptor that holds the lock. The kernel gives it up with the process, so none is ever left behind."""
+    """The descriptor that holds the lock."""
     try:
-        descriptor = os.open(path + ".lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        return take_lock(f"{path}.lock")
+    except BlockingIOError as error:
+        raise StoreUnavailable(f"{path} is in use by another process: stop that one first") from error
     except OSError as error:
         raise StoreUnavailable(f"{path} cannot be opened ({error.strerror}): see to its directory") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
-        raise StoreUnavailable(f"{path} is in use by another process: stop that one first") from error
-    return descriptor

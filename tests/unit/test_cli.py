@@ -1,6 +1,7 @@
 """The one command finds its parts lazily, and each of its errors is one line with the right exit code."""
 
 import errno
+import os
 import subprocess
 import sys
 import tomllib
@@ -144,6 +145,23 @@ def test_nobody_reading_the_output_is_no_error() -> None:
     with process, process.stderr:
         assert process.stderr.read() == b""
         assert process.wait(60) == 141
+
+
+@pytest.mark.parametrize("body", ["print('x')", "Output().write(b'x' * 100_000)"])
+def test_output_for_which_there_is_no_room_is_one_line_and_ends_with_2(body: str) -> None:
+    program = (
+        "import click\n"
+        "from fustor_core.cli import run_command\n"
+        "from fustor_fusion.commands.output import Output\n"
+        f"run_command(click.Command('try', callback=lambda: {body}), [])\n"
+    )
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with open("/dev/full", "wb") as full:
+        process = subprocess.run(
+            [sys.executable, "-c", program], env=environ, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+        )
+    told = "fustor: the output cannot be written: No space left on device; make room, or send it elsewhere\n"
+    assert (process.returncode, process.stderr) == (2, told)
 
 
 @pytest.mark.parametrize(

@@ -179,6 +179,11 @@ def test_the_data_directory_is_for_one_alone(tmp_path: Path) -> None:
         pass
 
 
+def test_what_is_done_under_the_lock_fails_in_words_of_its_own(tmp_path: Path) -> None:
+    with pytest.raises(BlockingIOError, match="the terminal is not read"), place.locked(tmp_path):
+        raise BlockingIOError("the terminal is not read")
+
+
 def test_key_and_id_are_made_once_and_the_key_is_private(tmp_path: Path) -> None:
     assert place.key(tmp_path) == place.key(tmp_path)
     assert len(place.key(tmp_path)) >= 43
