@@ -60,6 +60,7 @@ IMPURE |= {"socket", "sqlite3", "subprocess", "tempfile", "threading", "time", "
 # Each module of these packages is an adapter, except what the adapters of a package share: that knows no outside library.
 ADAPTERS = ("fustor_agent.sources", "fustor_agent.senders", "fustor_fusion.receivers", "fustor_fusion.stores", "fustor_fusion.api")
 SHARED = (
+    "fustor_fusion.receivers.looking_again",
     "fustor_fusion.receivers.session",
     "fustor_fusion.stores.answers",
     "fustor_fusion.stores.cursors",
