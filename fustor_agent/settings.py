@@ -1,26 +1,18 @@
 """The settings of an agent: one file, the environment (`FUSTOR_AGENT__…`), options. `config/agent.yaml` shows all of them."""
 
-import os
 import re
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
 from fustor_agent.reading.pace import LoadLimits, Window
+from fustor_core.sections import Log, Name, default_data
 from fustor_core.settings import Section, Settings
 from fustor_core.state import LifecycleState
 from fustor_core.state_keeping import StateSettings
-from fustor_core.units import Duration
-
-
-def _check_name(name: str) -> str:
-    if not re.fullmatch(r"[a-z][a-z0-9_-]*", name):
-        raise ValueError("should be a lower-case letter, then lower-case letters, digits, `_` or `-`")
-    return name
-
-
-Name = Annotated[str, AfterValidator(_check_name)]
+from fustor_core.units import BytePath, Duration
 
 
 class Listen(Section):
@@ -48,7 +40,7 @@ class FileTree(Section):
     """A directory and all below it. `writers: remote` where other hosts write there too, of which no event comes to this one."""
 
     type: Literal["fs"] = "fs"
-    path: Path
+    path: BytePath
     exclude: tuple[str, ...] = ()
     cross_mounts: bool = False
     staleness: Duration = 0.0
@@ -126,20 +118,11 @@ class Deadlines(Section):
         return {lifecycle: seconds for lifecycle, seconds in each.items() if seconds is not None}
 
 
-class Log(Section):
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["auto", "text", "json"] = "auto"
-
-
-def _default_data() -> Path:
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "fustor" / "agent"
-
-
 class AgentSettings(Settings):
     """Everything that an agent can be told."""
 
     id: Name
-    data: Path = Field(default_factory=_default_data)
+    data: Path = Field(default_factory=partial(default_data, "agent"))
     listen: Listen = Listen()
     fusion: Fusion = Fusion()
     load: Load = Load()

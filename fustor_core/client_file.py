@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fustor_core.errors import ConfigurationError
 from fustor_core.files import read_if_there, write_private
+from fustor_core.xdg import xdg_directory
 from fustor_core.yaml_text import parse_mapping, write_text
 
 
@@ -20,16 +21,6 @@ class ClientFile:
 def client_file_path(environ: Mapping[str, str]) -> Path:
     """`$XDG_CONFIG_HOME/fustor/client.yaml`, by default below `~/.config`."""
     return xdg_directory(environ, "XDG_CONFIG_HOME", ".config") / "client.yaml"
-
-
-def xdg_directory(environ: Mapping[str, str], variable: str, default: str) -> Path:
-    """Fustor's own directory below the one that the variable names; `default` is below the home directory."""
-    # The base directory specification has relative paths ignored.
-    named = Path(environ.get(variable, ""))
-    if named.is_absolute():
-        return named / "fustor"
-    home = environ.get("HOME")
-    return (Path(home) if home else Path.home()) / default / "fustor"
 
 
 def read_client_file(path: Path) -> ClientFile | None:

@@ -10,14 +10,15 @@ import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Final, Literal, TextIO
+from typing import Final, Literal, TextIO, get_args
 
 from fustor_core.errors import ConfigurationError
 from fustor_core.printable import escaped, one_line
 
+Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["auto", "text", "json"]
 
-LEVELS: Final = ("debug", "info", "warning", "error")
+LEVELS: Final[tuple[Level, ...]] = get_args(Level)
 _COLOURS: Final = {logging.DEBUG: "\x1b[2m", logging.INFO: "\x1b[32m", logging.WARNING: "\x1b[33m", logging.ERROR: "\x1b[31m"}
 _DIM: Final = "\x1b[2m"
 _PLAIN: Final = "\x1b[0m"

@@ -1,25 +1,17 @@
 """The settings of fusion: one file, the environment (`FUSTOR_FUSION__…`), options. `config/fusion.yaml` shows all of them."""
 
-import os
 import re
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import Field, field_validator
 
+from fustor_core.sections import Log, Name, default_data
 from fustor_core.settings import Section, Settings
 from fustor_core.state_keeping import StateSettings
 from fustor_core.units import Duration
 from fustor_fusion.settling import DEFAULT_QUIET
-
-
-def _check_name(name: str) -> str:
-    if not re.fullmatch(r"[a-z][a-z0-9_-]*", name):
-        raise ValueError("should be a lower-case letter, then lower-case letters, digits, `_` or `-`")
-    return name
-
-
-Name = Annotated[str, AfterValidator(_check_name)]
 
 
 class Listen(Section):
@@ -71,20 +63,11 @@ class GuardSettings(Section):
     delay: Duration = 30.0
 
 
-class Log(Section):
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["auto", "text", "json"] = "auto"
-
-
-def _default_data() -> Path:
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "fustor" / "fusion"
-
-
 class FusionSettings(Settings):
     """Everything that fusion can be told."""
 
     id: Name = "fusion"
-    data: Path = Field(default_factory=_default_data)
+    data: Path = Field(default_factory=partial(default_data, "fusion"))
     listen: Listen = Listen()
     open: bool = False
     keys: tuple[KeySettings, ...] = ()

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import click
 
-from fustor_core.client_file import ClientFile, client_file_path, write_client_file, xdg_directory
+from fustor_core.client_file import ClientFile, client_file_path, write_client_file
 from fustor_core.files import write_private
 from fustor_core.printable import one_line
 from fustor_core.telemetry import LEVELS
 from fustor_core.up import place
 from fustor_core.up.plan import Plan, agent_settings, announcement, exclusion, fusion_settings, name_roots, roots_note
 from fustor_core.up.processes import Part, run_parts
+from fustor_core.xdg import xdg_directory
 from fustor_core.yaml_text import write_text
 
 

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from fustor_core.client_file import ClientFile, client_file_path, read_client_file, write_client_file, xdg_directory
+from fustor_core.client_file import ClientFile, client_file_path, read_client_file, write_client_file
 from fustor_core.errors import ConfigurationError
 from fustor_core.files import make_private_directory, read_if_there, write_private
+from fustor_core.xdg import xdg_directory
 
 
 @pytest.mark.parametrize(

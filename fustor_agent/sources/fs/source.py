@@ -30,7 +30,7 @@ class FsSource:
 
     def __init__(
         self,
-        path: Path,
+        path: Path | bytes,
         *,
         exclude: Sequence[str] = (),
         own: Sequence[Path] = (),
