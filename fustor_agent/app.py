@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
+from importlib.metadata import version
 from pathlib import Path
 from uuid import uuid4
 
@@ -58,7 +59,7 @@ async def run(settings: AgentSettings) -> None:
         pace = Pace(settings.load.limits())
         pipes = {name: _pipe(settings, name, pace, sender, machine, intents, known_roots) for name, machine in machines.items()}
         await stack.enter_async_context(listening(build(pipes, settings.listen.host, key), settings.listen.host, settings.listen.port))
-        link = ControlLink(HelloAgent(settings.id, _boot(), run_id, _version()), sender, _retry(settings, for_ever=True), pipes)
+        link = ControlLink(HelloAgent(settings.id, _boot(), run_id, version("fustor")), sender, _retry(settings, for_ever=True), pipes)
         await _run_pipes(pipes, link, stop)
 
 
@@ -182,9 +183,3 @@ def _retry(settings: AgentSettings, *, for_ever: bool = False) -> Retry:
 
 def _boot() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-
-
-def _version() -> str:
-    from importlib.metadata import version
-
-    return version("fustor")

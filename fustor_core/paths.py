@@ -4,9 +4,9 @@ Names come from disks and from the network, so a path is checked once, where it 
 """
 
 from collections.abc import Iterable
-from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from fustor_core.errors import MalformedInput
+from fustor_core.printable import one_line
 
 ROOT = b""
 LONGEST_PATH = 64 * 1024
@@ -55,15 +55,4 @@ def check_names(names: Iterable[bytes]) -> None:
 
 def show(path: bytes) -> str:
     """The path as one line of text: what is not printable UTF-8 is escaped, so nothing is lost and no terminal is upset."""
-    text = path.decode("utf-8", "backslashreplace")
-    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
-def to_query(path: bytes) -> str:
-    """Percent-encoded for the `path` parameter of a query."""
-    return quote_from_bytes(path, safe="/")
-
-
-def from_query(text: str) -> bytes:
-    """The bytes that a percent-encoded `path` parameter stands for."""
-    return unquote_to_bytes(text)
+    return one_line(path.decode("utf-8", "backslashreplace"))

@@ -3,7 +3,7 @@
 
 def one_line(text: str) -> str:
     """The text in one line, with what is not printable escaped."""
-    return text if text.isprintable() else "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def escaped(value: bytes) -> str:

@@ -139,10 +139,6 @@ class Outgoing:
             self._flying.popleft()
 
     @property
-    def in_flight(self) -> bool:
-        return bool(self._flying)
-
-    @property
     def quiet(self) -> bool:
         """Nothing waits, and all that was sent is committed."""
         return not (self._flying or self._urgent or self._walked)

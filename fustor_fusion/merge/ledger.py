@@ -6,6 +6,7 @@ Pure: `Ledger` changes in memory, and the store makes it durable in the same tra
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from fustor_core.clock import SLOTS
 from fustor_core.errors import Refused
 from fustor_core.evidence import Evidence, Listing
 from fustor_core.paths import show
@@ -18,8 +19,8 @@ from fustor_fusion.merge.nodes import Tree
 from fustor_fusion.merge.rules import Merge, Verdict
 from fustor_fusion.stores import AgentRecord, Contribution, Outcome, OutOfSequence, RootRecord
 
-LAST_SLOT = 1023
-"""Stamps have ten bits for the slot; slot 0 is nobody's, for stamps that fusion itself gives."""
+LAST_SLOT = SLOTS - 1
+"""Slot 0 is nobody's, for stamps that fusion itself gives."""
 
 
 class Ledger:

@@ -196,11 +196,6 @@ class Receiver:
                 case HelloAgent():
                     raise MalformedInput("a second hello")
 
-    def boot_of(self, agent: str) -> str:
-        """The kernel's boot id of an agent's host, as far as it has said."""
-        hello = self._hellos.get(agent)
-        return hello.boot if hello else ""
-
     def agents(self) -> dict[str, tuple[str, bool]]:
         """The version of each agent that has come by, and whether it is connected."""
         return {agent: (hello.version, agent in self._agents) for agent, hello in sorted(self._hellos.items())}

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from fustor_core.clock import ViewClock, wall
+from fustor_core.clock import ViewClock, slot_of, wall
 from fustor_core.errors import NobodyLooks, Refused
 from fustor_core.wire import Condition, Hello, Role, Via, Welcome
 from fustor_fusion.api.ports import RootFacts, SourcePath
@@ -21,6 +21,9 @@ from fustor_fusion.sessions.table import Admission, LiveSession, Table
 from fustor_fusion.stores import AgentRecord, Contribution, Outcome, RootStore
 from fustor_fusion.trust import LiveRoot, Pending, Progress, Reason
 
+_TOLERANCE = 50_000_000
+"""Nanoseconds that a time may be ahead of the view clock beyond what its session is known to be off."""
+
 
 @dataclass(frozen=True, slots=True)
 class RootOptions:
@@ -32,13 +35,13 @@ class RootOptions:
 
 
 class Root:
-    """One root. Lives on the event loop; reads of its store come from other threads."""
+    """One root. Lives on the event loop; reads of its store come from other threads. `progress` says how far an agent is with its snapshot
+    of a root."""
 
     def __init__(self, name: str, store: RootStore, options: RootOptions, progress: Callable[[str, str], str]) -> None:
         self.name = name
         self._store = store
         self._options = options
-        """`progress` says how far an agent is with its snapshot of a root."""
         with store.reading() as reading:
             record = reading.record()
             self._agents = {each.agent: each for each in reading.agents()}
@@ -191,8 +194,8 @@ class Root:
     def check_stamp(self, session: LiveSession, at: int) -> None:
         """Refuse evidence from beyond the clock, or with the stamp of another slot."""
         self.check_time(session, at, "evidence")
-        if at & _SLOT_MASK != session.slot:
-            raise Refused(f"evidence with the slot {at & _SLOT_MASK}, where the session has {session.slot}", code="wrong-slot")
+        if slot_of(at) != session.slot:
+            raise Refused(f"evidence with the slot {slot_of(at)}, where the session has {session.slot}", code="wrong-slot")
 
     def check_time(self, session: LiveSession, at: int, what: str) -> None:
         """Refuse a time that the clock has not reached: believed, it would never be made up for."""
@@ -259,7 +262,3 @@ class Root:
         for session in self.table.all():
             if session.stall is not None:
                 session.stall(why)
-
-
-_TOLERANCE = 50_000_000
-_SLOT_MASK = 1023

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote_from_bytes
 
 import aiohttp
 import pytest
@@ -13,7 +14,6 @@ import pytest
 from fustor_core.evidence import Entry, Evidence, Gone, Listing, Seen
 from fustor_core.http.hosts import Hosts
 from fustor_core.http.serving import listening
-from fustor_core.paths import to_query
 from fustor_core.wire import Hello, Identity, Via
 from fustor_fusion.api.application import Parts, build
 from fustor_fusion.authorization import Authorizer
@@ -57,7 +57,7 @@ class Fusion:
 
     async def changes(self, path: bytes = b"/", status: int = 200, **parameters: object) -> Any:
         more = "".join(f"&{name}={value}" for name, value in parameters.items() if value is not None)
-        url = f"http://127.0.0.1:{self._port}/v1/views/default/changes?path={to_query(path)}{more}"
+        url = f"http://127.0.0.1:{self._port}/v1/views/default/changes?path={quote_from_bytes(path)}{more}"
         async with self._http.get(url) as response:
             answer = await response.json(content_type=None)
             assert response.status == status, answer
