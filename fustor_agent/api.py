@@ -17,7 +17,8 @@ from fustor_core.http import acting, metrics
 from fustor_core.http import pipes as shapes
 from fustor_core.http.hosts import Hosts, is_loopback
 from fustor_core.http.metering import PipeMeter
-from fustor_core.http.problems import ALWAYS, Problem, of_error, of_http
+from fustor_core.http.problems import Problem, of_error, of_http
+from fustor_core.http.responses import respond
 from fustor_core.rows import to_row
 from fustor_core.state import LifecycleState
 from fustor_core.times import format_wall
@@ -98,7 +99,7 @@ class _Api:
         views = [_view(pipe) for pipe in self._pipes.values()]
         refusals = {name: refusals.count() for name, refusals in self._refusals.items()}
         body = metrics.exposition(metrics.of_pipes(views, self._meters, refusals, wall()))
-        return web.Response(body=body, headers={**ALWAYS, "Content-Type": metrics.CONTENT_TYPE})
+        return respond(body, metrics.CONTENT_TYPE)
 
     async def act(self, request: web.Request) -> web.Response:
         """Take what an operator wants; 202, for the pipe does it when it can."""
@@ -129,8 +130,7 @@ class _Api:
     def _found(self, request: web.Request) -> AgentPipe:
         pipe = self._pipes.get(request.match_info["id"])
         if pipe is None:
-            known = ", ".join(self._pipes)
-            raise Problem(404, "no-such-pipe", f"there is no pipe {request.match_info['id']!r} (the form is AGENT:PIPE); there are {known}")
+            raise shapes.no_such_pipe(request.match_info["id"], self._pipes)
         return pipe
 
 
@@ -153,4 +153,4 @@ def _shape(pipe: AgentPipe) -> shapes.PipeShape:
 
 def _answer(data: object, status: int = 200) -> web.Response:
     meta = {"as_of": format_wall(wall()), "complete": True, "conditions": [], "next": None}
-    return web.Response(status=status, body=_encode({"data": data, "meta": meta}), headers={"Content-Type": "application/json", **ALWAYS})
+    return respond(_encode({"data": data, "meta": meta}), status=status)

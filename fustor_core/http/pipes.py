@@ -1,12 +1,13 @@
 """Pipes, their histories and conditions as JSON, the same on both sides (DESIGN §6)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from msgspec import Struct
 
 from fustor_core import wire
+from fustor_core.http.problems import Problem
 from fustor_core.pipe import PipeState
 from fustor_core.state import StateMachine
 from fustor_core.times import format_wall
@@ -100,6 +101,12 @@ def transition(row: wire.Transition) -> TransitionShape:
     state = str(PipeState(row.value))
     at = format_wall(row.at)
     return TransitionShape(row.version, at, row.events, state, row.value, row.lifecycle, row.operational, row.health, row.reason)
+
+
+def no_such_pipe(pipe: str, known: Iterable[str]) -> Problem:
+    """There is no pipe with this id; there are those that are `known`."""
+    there = ", ".join(known) or "none yet"
+    return Problem(404, "no-such-pipe", f"there is no pipe {pipe!r} (the form is AGENT:PIPE); there are {there}")
 
 
 def view_of(machine: StateMachine, side: str, report: wire.PipeReport | None = None) -> PipeView:

@@ -19,10 +19,9 @@ from fustor_core.errors import (
     Unidentified,
     Unreachable,
 )
+from fustor_core.http.responses import ALWAYS
 
 MEDIA_TYPE: Final = "application/problem+json"
-ALWAYS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-"""Headers of every answer: what is live is never kept, and what is data is never taken for a page."""
 _TYPE: Final = "urn:fustor:problem:"
 _TITLES: Final = {
     400: "The request is malformed",

@@ -17,7 +17,8 @@ from aiohttp.typedefs import Handler, Middleware
 from fustor_core.errors import FustorError
 from fustor_core.http import pipes as pipe_shapes
 from fustor_core.http.hosts import Hosts
-from fustor_core.http.problems import ALWAYS, Problem, of_error, of_http
+from fustor_core.http.problems import Problem, of_error, of_http
+from fustor_core.http.responses import respond
 from fustor_core.paths import show
 from fustor_fusion.api import answers, changing, finding, parameters, resting, shapes
 from fustor_fusion.api.ports import Pipes, Readiness, Roots, Sessions
@@ -31,7 +32,6 @@ log = logging.getLogger(__name__)
 
 PRINCIPAL: Final = web.RequestKey("principal", Principal)
 """Under this key a request holds who asks, on every route that needs to know."""
-_JSON: Final = {"Content-Type": "application/json", **ALWAYS}
 _ROUTES: Final = "data is below /v1/views, pipes are at /v1/pipes, sessions at /v1/sessions, fusion itself at /v1/host"
 A = TypeVar("A", bound=parameters.Asked)
 
@@ -94,7 +94,7 @@ def _description(routes: Sequence[Route], describe: Callable[[Sequence[Route]], 
     """The route of the description, which has itself too."""
 
     async def serve(_: web.Request) -> web.Response:
-        return _json(body)
+        return respond(body)
 
     route = Route("GET", "/openapi.json", serve, NOBODY)
     body = shapes.encode(describe([*routes, route]))
@@ -203,7 +203,7 @@ class _Api:
             judged = await loop.run_in_executor(self._pool, resting.judge, self._scope(view, asked), asked, since)
             left = deadline - loop.time()
             if judged.pause is None or left <= 0 or self._ending.is_set():
-                return _json(judged.body)
+                return respond(judged.body)
             await first_of([self._ending], min(judged.pause, left))
 
     async def changes(self, request: web.Request) -> web.Response:
@@ -218,7 +218,7 @@ class _Api:
             fed = await loop.run_in_executor(self._pool, changing.changes, scope, asked)
             left = deadline - loop.time()
             if fed.some or left <= 0 or self._ending.is_set():
-                return _json(fed.body)
+                return respond(fed.body)
             seen_all = fed.following == asked.after
             asked = replace(asked, after=fed.following)
             if seen_all:
@@ -233,7 +233,7 @@ class _Api:
 
     async def _answer(self, view: View, asked: A, answer: Callable[[Scope, A], bytes]) -> web.Response:
         scope = self._scope(view, asked)
-        return _json(await asyncio.get_running_loop().run_in_executor(self._pool, answer, scope, asked))
+        return respond(await asyncio.get_running_loop().run_in_executor(self._pool, answer, scope, asked))
 
     def _scope(self, view: View, asked: parameters.Asked) -> Scope:
         """What the view has at the path, and the roots that this touches, as they are at this moment: before anything is read."""
@@ -279,12 +279,7 @@ class _Api:
         return self._own([shapes.session(each) for each in self._parts.sessions.all()])
 
     def _own(self, data: shapes.Single | shapes.Many) -> web.Response:
-        return _json(shapes.own(data, self._parts.now()))
+        return respond(shapes.own(data, self._parts.now()))
 
     def _no_such_pipe(self, pipe: str) -> Problem:
-        known = ", ".join(each.id for each in self._parts.pipes.all()) or "none yet"
-        return Problem(404, "no-such-pipe", f"there is no pipe {pipe!r} (the form is AGENT:PIPE); there are {known}")
-
-
-def _json(body: bytes) -> web.Response:
-    return web.Response(body=body, headers=_JSON)
+        return pipe_shapes.no_such_pipe(pipe, (each.id for each in self._parts.pipes.all()))

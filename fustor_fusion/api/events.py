@@ -8,7 +8,7 @@ from typing import Final
 
 from aiohttp import web
 
-from fustor_core.http.problems import ALWAYS
+from fustor_core.http.responses import ALWAYS
 from fustor_fusion.api import parameters
 from fustor_fusion.api.application import Route
 from fustor_fusion.authorization import SEE_PIPES

@@ -11,7 +11,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from fustor_core.clock import wall
-from fustor_core.http.problems import ALWAYS
+from fustor_core.http.responses import respond
 from fustor_core.times import format_wall
 from fustor_fusion.api import parameters, shapes
 from fustor_fusion.api.application import Route
@@ -58,7 +58,6 @@ def routes(data: Path | None, agents: Callable[[], Sequence[AgentFacts]]) -> lis
         free, size = (None, None) if space is None else (space.free, space.total)
         now = wall()
         shape = HostShape(version("fustor"), format_wall(now), str(data or ""), free, size, known)
-        body = shapes.encode({"data": shape, "meta": shapes.Meta(format_wall(now), True, [], None)})
-        return web.Response(body=body, headers={"Content-Type": "application/json", **ALWAYS})
+        return respond(shapes.encode({"data": shape, "meta": shapes.Meta(format_wall(now), True, [], None)}))
 
     return [Route("GET", "/v1/host", host, SEE_PIPES)]

@@ -9,7 +9,8 @@ from msgspec import UNSET, Struct, UnsetType
 
 from fustor_core.errors import NobodyLooks, SessionLost
 from fustor_core.http.pipes import condition
-from fustor_core.http.problems import ALWAYS, Problem
+from fustor_core.http.problems import Problem
+from fustor_core.http.responses import respond
 from fustor_core.paths import show
 from fustor_core.pipe import PipeState
 from fustor_fusion.api import parameters, shapes
@@ -142,7 +143,7 @@ class _Looking:
         trust = combine(await asyncio.to_thread(_trust, [(root, place, root.live(), root.to_wall(0)) for root, place in places]))
         as_of = None if trust.as_of is None else shapes.wall(trust.as_of)
         meta = shapes.Meta(as_of, trust.complete, [condition(each) for each in trust.conditions], None)
-        return web.Response(body=shapes.encode({"data": data, "meta": meta}), headers={"Content-Type": "application/json", **ALWAYS})
+        return respond(shapes.encode({"data": data, "meta": meta}))
 
 
 def _in_roots(view: View, path: bytes) -> list[InRoot]:

@@ -9,7 +9,7 @@ from aiohttp import web
 from fustor_core.clock import wall
 from fustor_core.http import metrics
 from fustor_core.http.metering import PipeMeter
-from fustor_core.http.problems import ALWAYS
+from fustor_core.http.responses import respond
 from fustor_fusion.api.application import Route
 from fustor_fusion.api.ports import Pipes, RootAccess, Roots
 from fustor_fusion.authorization import METRICS
@@ -35,7 +35,7 @@ def routes(pipes: Metered, roots: Roots) -> list[Route]:
         # Each root is read from its store, which may wait for a disk.
         figures = [await asyncio.to_thread(_figures, name, access, live) for name, access, live in moments]
         families = [*metrics.of_pipes(pipes.all(), pipes.meters, pipes.refusals(), wall()), *metrics.of_roots(figures)]
-        return web.Response(body=metrics.exposition(families), headers={**ALWAYS, "Content-Type": metrics.CONTENT_TYPE})
+        return respond(metrics.exposition(families), metrics.CONTENT_TYPE)
 
     return [Route("GET", "/metrics", expose, METRICS)]
 

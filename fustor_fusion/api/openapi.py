@@ -11,7 +11,6 @@ from fustor_fusion.api import shapes
 from fustor_fusion.api.application import Route
 from fustor_fusion.api.operations import OPERATIONS, UNDESCRIBED, UNKNOWN, Operation, Parameter
 
-_JSON: Final = "application/json"
 _ABOUT: Final = (
     "What is stored in many places, and how far to trust the answer: `meta` has `as_of` (every change before it is in the answer), "
     "`complete`, and the `conditions` that say why not."

@@ -13,7 +13,7 @@ from fustor_core.errors import Unreachable
 from fustor_core.http import acting
 from fustor_core.http import pipes as pipe_shapes
 from fustor_core.http.pipes import PipeView
-from fustor_core.http.problems import ALWAYS, Problem
+from fustor_core.http.responses import respond
 from fustor_core.wire import Done, Verb
 from fustor_fusion.api import shapes
 from fustor_fusion.api.application import Route
@@ -56,8 +56,7 @@ def routes(pipes: Pipes, commands: Commands, confirm: Confirm) -> list[Route]:
 def _found(pipes: Pipes, pipe: str) -> PipeView:
     view = pipes.get(pipe)
     if view is None:
-        known = ", ".join(each.id for each in pipes.all()) or "none yet"
-        raise Problem(404, "no-such-pipe", f"there is no pipe {pipe!r} (the form is AGENT:PIPE); there are {known}")
+        raise pipe_shapes.no_such_pipe(pipe, (each.id for each in pipes.all()))
     return view
 
 
@@ -87,5 +86,4 @@ async def _confirm(pipes: Pipes, confirm: Confirm, pipe: str, reason: str) -> we
 
 
 def _accepted(view: PipeView) -> web.Response:
-    shown = pipe_shapes.pipe(view)
-    return web.Response(status=_ACCEPTED, body=shapes.own(shown, wall()), headers={"Content-Type": "application/json", **ALWAYS})
+    return respond(shapes.own(pipe_shapes.pipe(view), wall()), status=_ACCEPTED)
