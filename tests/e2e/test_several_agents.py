@@ -188,3 +188,18 @@ async def test_an_agent_that_was_killed_takes_the_place_of_its_former_self_behin
         await asyncio.to_thread(system.wait_complete)
         assert leader(system) == "nas-1"
         assert "ERROR" not in agent.states()
+
+
+def test_another_tree_by_the_name_of_the_root_is_refused_and_nothing_of_it_is_merged(pair: tuple[System, OtherAgent]) -> None:
+    system, _ = pair
+    elsewhere = system.directory / "elsewhere"
+    (elsewhere / "d1").mkdir(parents=True)
+    (elsewhere / "d1" / "of another tree").touch()
+    third = system.join("nas-3", extra={"pipes": {system.name: {"root": system.name, "source": {"path": str(elsewhere)}}}})
+    eventually(lambda: system.state(third.pipe) == "RUNNING | RECONNECTING")
+    [condition] = eventually(lambda: system.get(f"/v1/pipes/{third.pipe}")["data"]["conditions"])
+    assert "is another tree than that of agent nas-1" in condition["message"]
+    (elsewhere / "d1" / "later").touch()
+    change(system, "in the tree that is served")
+    system.wait_equal()
+    assert system.roles() == {"nas-1": "leader", "nas-2": "follower"}

@@ -31,8 +31,6 @@ def test_a_root_that_nobody_knows_is_taken_and_then_known() -> None:
     identities.check(hello(DISK), 1)
     identities.check(hello(DISK), 2)
     refused(identities, hello(MOUNT_POINT))
-    identities.check(hello(MOUNT_POINT, agent="nas-2"), 3)  # to another host it may well be another
-    assert identities.waiting("nas-2:p") is None
 
 
 def test_another_than_the_store_remembers_is_refused_and_says_what_both_are() -> None:
@@ -70,3 +68,40 @@ def test_what_is_accepted_is_the_root_from_then_on() -> None:
     assert identities.conditions() == []
     identities.check(hello(MOUNT_POINT), 1)
     refused(identities, hello(DISK))
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        DISK,
+        pytest.param(Identity("nfs4", "nas:/srv", 2), id="the same export, beside the server itself"),
+        pytest.param(Identity("fuse.sshfs", "nas:/srv", 0), id="nobody can tell"),
+        pytest.param(Identity("ext4", "", 2), id="without udev"),
+    ],
+)
+def test_another_host_may_see_the_same_tree_by_another_name(shown: Identity) -> None:
+    identities = Identities([record(DISK)])
+    identities.check(hello(shown, agent="nas-2"), 1)
+    assert identities.waiting("nas-2:p") is None
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        pytest.param(Identity("ext4", "1234", 77), id="another directory"),
+        pytest.param(Identity("ext4", "5678", 2), id="another disk, whose top has the same inode"),
+        pytest.param(Identity("nfs4", "nas:/home", 77), id="another export"),
+    ],
+)
+def test_another_tree_by_the_same_name_is_refused_until_an_operator_confirms_it(shown: Identity) -> None:
+    """Two hosts with a `/srv/data` each: merged, they would be a tree that is nowhere."""
+    identities = Identities([record(DISK)])
+    message = refused(identities, hello(shown, agent="nas-2"))
+    assert "is another tree than that of agent nas-1" in message
+    assert "ext4 1234 inode 2 is; correct its path, or give the pipe a root of its own" in message
+    [condition] = identities.conditions()
+    assert condition.remedy.endswith("fustor pipe confirm nas-2:p")
+    identities.accept("nas-2", shown)
+    identities.check(hello(shown, agent="nas-2"), 1)
+    identities.check(hello(shown, agent="nas-3"), 1)  # like one of them
+    assert identities.conditions() == []
