@@ -4,6 +4,7 @@ That a file is being written is told at once. That it is no longer is told after
 round, a file could look finished and still have its former size.
 """
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Final
 
@@ -17,14 +18,15 @@ class WritingNews:
     def __init__(self) -> None:
         self._known: dict[bytes, bool] = {}
         self._told: dict[bytes, bool] = {}
-        self._ready: dict[bytes, None] = {}
-        self._held: dict[bytes, int] = {}
+        # Ordered, as they are taken from in front: a plain dict looks for its first key through the places of all that have gone.
+        self._ready: OrderedDict[bytes, None] = OrderedDict()
+        self._held: OrderedDict[bytes, int] = OrderedDict()
 
     def begin(self, now: int) -> None:
         """A new session knows nothing. What the one before did not deliver is marked, and is older than `now`."""
         self._told.clear()
-        self._ready = {path: None for path, writing in self._known.items() if writing}
-        self._held = {path: now for path, writing in self._known.items() if not writing}
+        self._ready = OrderedDict((path, None) for path, writing in self._known.items() if writing)
+        self._held = OrderedDict((path, now) for path, writing in self._known.items() if not writing)
 
     def note(self, changes: Mapping[bytes, bool | None], since: int) -> None:
         """This has been noticed; whatever it is about has been marked with `since`, or before."""
@@ -50,8 +52,7 @@ class WritingNews:
         taken: list[tuple[bytes, bool | None]] = []
         room = AT_ONCE
         while self._ready and room > 0:
-            path = next(iter(self._ready))
-            del self._ready[path]
+            path, _ = self._ready.popitem(last=False)
             room -= self._tell(path, taken)
         while self._held and room > 0:
             path, since = next(iter(self._held.items()))

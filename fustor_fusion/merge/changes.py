@@ -1,6 +1,7 @@
 """What a commit changes in the view, in order: what the feed of changes is made of."""
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Final
 
 from fustor_core.wire import Via
@@ -22,5 +23,10 @@ class Changes:
 
     def note(self, kind: ChangeKind, chain: Chain, name: bytes, via: Via) -> None:
         """Something happened to `name` in the last directory of the chain; of an empty chain, to the root."""
-        self.count += 1
-        self.made.append((kind, via, b"/".join([*[directory.name for directory in chain[1:]], name]) if len(chain) > 1 else name))
+        self.note_all(kind, chain, (name,), via)
+
+    def note_all(self, kind: ChangeKind, chain: Chain, names: Sequence[bytes], via: Via) -> None:
+        """The same happened to all these names."""
+        self.count += len(names)
+        prefix = b"".join([directory.name + b"/" for directory in chain[1:]])
+        self.made.extend([(kind, via, prefix + name) for name in names])

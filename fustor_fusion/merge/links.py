@@ -50,6 +50,10 @@ class Links:
         if entry.nlink > 1:
             self.noted[inode_of(entry)] = True
 
+    def gone_all(self, entries: Iterable[Entry]) -> None:
+        """Many names have gone."""
+        self.noted.update([(inode_of(entry), True) for entry in entries if entry.nlink > 1])
+
     def replaced(self, old: Entry, new: Entry) -> None:
         """A name has come to stand for something else, or to be the only one."""
         if inode_of(old) != inode_of(new) or new.nlink == 1:

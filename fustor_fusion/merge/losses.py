@@ -3,7 +3,7 @@
 In memory only. After a restart it begins anew, and at worst a loss that was begun before is not held back.
 """
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import takewhile
@@ -44,10 +44,11 @@ class Losses:
     def __init__(self, small: int) -> None:
         self.count = 0
         self._small = small
-        self._lost: dict[Place, _Lost] = {}
+        # Ordered: what is oldest goes first, and a plain dict looks for its first key through all the places of those that have gone.
+        self._lost: OrderedDict[Place, _Lost] = OrderedDict()
         self._places: dict[Inode, Place] = {}
         self._more: deque[tuple[int, int]] = deque()
-        self._came: dict[Inode, _Came] = {}
+        self._came: OrderedDict[Inode, _Came] = OrderedDict()
 
     def forget(self, before: int) -> None:
         """What happened before that is long ago."""
@@ -94,7 +95,7 @@ class Losses:
         """Something has come; `live`: as a change that was followed, and not in a walk over what may have been there for long."""
         self._came.pop(inode, None)
         if len(self._came) >= MOST_REMEMBERED:
-            del self._came[next(iter(self._came))]
+            self._came.popitem(last=False)
         self._came[inode] = _Came(place, live, now)
         lost = self._places.get(inode)
         if lost is not None:

@@ -3,6 +3,8 @@
 A chain is the list of directories from the root down to the one that holds the name.
 """
 
+from collections.abc import Mapping, Sequence
+
 from fustor_core.evidence import Entry
 from fustor_core.wire import Via
 from fustor_fusion.merge.changes import Changes
@@ -61,6 +63,19 @@ class Names:
             parent.buried_at = max(parent.buried_at, at)
             tree.touch([parent])
         return True
+
+    def set_all_absent(self, chain: Chain, children: Mapping[bytes, Child], at: int) -> None:
+        """A listing of `at` has none of these children. Where a large directory is emptied they are many: what holds no others goes at
+        once."""
+        parent = chain[-1]
+        leaves = []
+        for name, child in children.items():
+            if child.directory:
+                self.set_absent(chain, name, at, alone=False)
+            elif child.entry is not None and at > max(child.at, parent.listed_at):
+                leaves.append((name, child.entry))
+        if leaves:
+            self._remove_leaves(chain, leaves, at)
 
     def set_leaf(self, chain: Chain, name: bytes, at: int, entry: Entry, own_at: int, *, alone: bool) -> bool:
         """False where that is held back. `own_at` is NEVER where `at` is about to become the time of the parent's listing, which then
@@ -179,15 +194,21 @@ class Names:
 
     def _remove_leaf(self, chain: Chain, name: bytes, found: Child, at: int) -> None:
         assert found.entry is not None  # only a directory can be known without attributes
-        self._note_drift(chain, DriftKind.EXTRA)
+        self._remove_leaves(chain, [(name, found.entry)], at)
+
+    def _remove_leaves(self, chain: Chain, leaves: Sequence[tuple[bytes, Entry]], at: int) -> None:
+        parent, entries = chain[-1], [entry for _, entry in leaves]
+        self._note_drift(chain, DriftKind.EXTRA, len(leaves))
         delta = Delta()
-        delta.leaf(found.entry, -1)
-        self.links.gone(found.entry)
-        self._guard.gone(chain[-1], name, found.entry, 1)
-        self._tree.remove(chain[-1], name)
-        chain[-1].digest = None
+        delta.leaves(entries, -1)
+        self.links.gone_all(entries)
+        for name, entry in leaves:
+            self._guard.gone(parent, name, entry, 1)
+            self._tree.remove(parent, name)
+        parent.digest = None
         self._totals.add(chain, delta)
-        self._changed(ChangeKind.GONE, chain, name, at)
+        self._totals.changed(chain, at)
+        self.changes.note_all(ChangeKind.GONE, chain, [name for name, _ in leaves], self.via)
 
     def _detach(self, chain: Chain, directory: Directory, at: int) -> None:
         self._note_drift(chain, DriftKind.EXTRA, directory.files + directory.directories + directory.others)

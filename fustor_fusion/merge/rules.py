@@ -198,7 +198,7 @@ class Merge:
         below = [(name, entry) for name, entry in ordered if entry.mode & 0o170000 == stat.S_IFDIR]
         delta = Delta()
         leaves = [entry for _, entry in ordered if entry.mode & 0o170000 != stat.S_IFDIR] if below else [*entries.values()]
-        delta.leaves(leaves)
+        delta.leaves(leaves, 1)
         self.links.seen_all(leaves)
         made = {name: self._fill_directory(directory, name, at, entry, delta) for name, entry in below}
         self._tree.fill(directory, ordered, made)
@@ -216,8 +216,7 @@ class Merge:
         if self.via is Via.SNAPSHOT:  # a change for each of millions of entries would tell nobody anything, and push out what does
             self.changes.note(ChangeKind.LISTED, chain[:-1], chain[-1].name, self.via)
             return
-        for name, _ in entries:
-            self.changes.note(ChangeKind.APPEARED, chain, name, self.via)
+        self.changes.note_all(ChangeKind.APPEARED, chain, [name for name, _ in entries], self.via)
 
     def _fill_directory(self, parent: Directory, name: bytes, at: int, entry: Entry, delta: Delta) -> int:
         """Make a directory that is in a first listing, and count it; its id."""
@@ -255,8 +254,9 @@ class Merge:
         # Where nothing known is newer, a directory with the same attributes needs no look: its parent's `listed_at` stands for its times.
         overtaken = at < directory.at
         own_at = NEVER if at > directory.listed_at else at
-        for name in children.keys() - entries.keys():
-            self._names.set_absent(chain, name, at, alone=False)
+        gone = children.keys() - entries.keys()
+        if gone:
+            self._names.set_all_absent(chain, {name: children[name] for name in gone}, at)
         for name, entry in entries.items():
             child = children.get(name)
             if child is not None and child.entry == entry and not (overtaken and child.directory):

@@ -39,14 +39,14 @@ class Delta:
             self.others += sign
         self._attributes(entry, sign)
 
-    def leaves(self, entries: list[Entry]) -> None:
-        """Count many things that are no directories in, at once: first listings are the bulk of what arrives."""
+    def leaves(self, entries: list[Entry], sign: int) -> None:
+        """Count many things that are no directories in or out, at once: first listings are the bulk of what arrives."""
         sizes = [entry.size for entry in entries if entry.mode & _TYPE == _REGULAR]
-        self.files += len(sizes)
-        self.others += len(entries) - len(sizes)
-        self.bytes += sum(sizes)
-        self.allocated += sum([entry.allocated for entry in entries])
-        self.raised = _later(self.raised, latest(entries))
+        self.files += sign * len(sizes)
+        self.others += sign * (len(entries) - len(sizes))
+        self.bytes += sign * sum(sizes)
+        self.allocated += sign * sum([entry.allocated for entry in entries])
+        self._instant(latest(entries), sign)
 
     def own(self, entry: Entry | None, sign: int) -> None:
         """Count what a directory itself brings, by its attributes, in (1) or out (-1)."""
@@ -68,7 +68,9 @@ class Delta:
 
     def _attributes(self, entry: Entry, sign: int) -> None:
         self.allocated += sign * entry.allocated
-        instant = (entry.mtime, entry.mtime_ns)
+        self._instant((entry.mtime, entry.mtime_ns), sign)
+
+    def _instant(self, instant: Instant | None, sign: int) -> None:
         if sign > 0:
             self.raised = _later(self.raised, instant)
         else:
