@@ -1,5 +1,6 @@
 """Waiting in tests: for a condition, with a deadline, and never for a time."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -22,3 +23,12 @@ def eventually(probe: Callable[[], T], *, within: float = 15.0, what: str = "") 
             last = value
         time.sleep(0.02)
     raise AssertionError(f"{what or getattr(probe, '__name__', 'the condition')} did not come true within {within:g} s; last: {last}")
+
+
+async def soon(condition: Callable[[], object], *, within: float = 20.0, what: str = "") -> float:
+    """Wait until the condition holds, while the event loop goes on; for how long, in seconds. Fails when it does not `within` seconds."""
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < within, f"{what or 'the condition'} did not come true within {within:g} s"
+        await asyncio.sleep(0.005)
+    return time.monotonic() - began

@@ -19,7 +19,14 @@ class HurriedLoop(asyncio.SelectorEventLoop):
 
     def __init__(self, speed: float) -> None:
         self._speed = speed
-        super().__init__(_HurriedSelector(speed))
+        self._waits = _HurriedSelector(speed)
+        super().__init__(self._waits)
+
+    @property
+    def open_sockets(self) -> int:
+        """How many sockets it waits for: none once all that was connected has been closed."""
+        # One is its own, by which other threads wake it.
+        return len(self._waits.get_map()) - 1
 
     def time(self) -> float:
         return super().time() * self._speed

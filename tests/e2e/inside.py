@@ -32,6 +32,7 @@ from fustor_fusion.settings import FusionSettings
 from fustor_fusion.stores import Contribution, Outcome
 from fustor_fusion.stores.memory import MemoryStore
 from tests.e2e.system import KEY, free_port
+from tests.polling import soon
 
 MESSAGE = "RUNNING | MESSAGE_SYNC"
 RECONNECTING = "RUNNING | RECONNECTING"
@@ -121,11 +122,7 @@ class Pipe:
 
     async def until(self, *states: str, within: float = 10.0) -> float:
         """Wait until one of the states is shown; for how long, in seconds."""
-        began = time.monotonic()
-        while self.shows() not in states:
-            assert time.monotonic() - began < within, (self.shows(), states, self.kinds())
-            await asyncio.sleep(0.01)
-        return time.monotonic() - began
+        return await soon(lambda: self.shows() in states, within=within, what=f"one of {states}")
 
 
 @asynccontextmanager
@@ -220,12 +217,3 @@ async def fusion_here(directory: Path) -> AsyncIterator[Fusion]:
             with fusion.pipe.stopping():
                 await receiver.go_away("the test ends")
                 await stack.aclose()
-
-
-async def soon(condition: Callable[[], bool], within: float = 20.0) -> float:
-    """Wait, with the event loop going on, until the condition holds; for how long, in seconds."""
-    began = time.monotonic()
-    while not condition():
-        assert time.monotonic() - began < within, "it did not come to be"
-        await asyncio.sleep(0.01)
-    return time.monotonic() - began

@@ -7,7 +7,8 @@ from fustor_agent.audit.plan import AuditOptions
 from fustor_agent.sources import CannotWatch
 from fustor_agent.sources.fs.inotify import InotifyQueue, Queue
 from fustor_core.wire import Verb
-from tests.e2e.inside import MESSAGE, FaultySource, Fusion, Pipe, fusion_here, running, soon
+from tests.e2e.inside import MESSAGE, FaultySource, Fusion, Pipe, fusion_here, running
+from tests.polling import soon
 
 AUDIT = "RUNNING | MESSAGE_SYNC | AUDIT_PHASE"
 

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from fustor_core.state import HealthState
-from tests.e2e.inside import MESSAGE, RECONNECTING, fusion_here, running, soon
+from tests.e2e.inside import MESSAGE, RECONNECTING, fusion_here, running
+from tests.polling import soon
 
 
 async def test_a_store_that_hangs_is_seen_on_both_sides_and_left_behind(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from fustor_agent.reading.pace import DAY, LoadLimits, Pace, Window
 from fustor_core.clock import minute_of_day
 from fustor_core.wire import Verb
 from fustor_fusion.stores.memory import MemoryStore
-from tests.e2e.inside import MESSAGE, Pipe, fusion_here, running, soon
+from tests.e2e.inside import MESSAGE, Pipe, fusion_here, running
+from tests.polling import soon
 
 SNAPSHOT = "RUNNING | SNAPSHOT_SYNC"
 AUDIT = "RUNNING | MESSAGE_SYNC | AUDIT_PHASE"

@@ -22,7 +22,8 @@ from fustor_core.state import HealthState
 from fustor_core.state.stores.redis import RedisStateStore
 from fustor_core.supervision import LoopWatch
 from fustor_core.testing.proxy import FAIR, FaultProxy, Weather
-from tests.e2e.inside import MESSAGE, Fusion, Pipe, fusion_here, running, soon
+from tests.e2e.inside import MESSAGE, Fusion, Pipe, fusion_here, running
+from tests.polling import soon
 from tests.redis_server import RedisServer, running_redis  # noqa: F401 - a fixture
 
 log = logging.getLogger(__name__)

@@ -34,6 +34,7 @@ from fustor_fusion.settings import FusionSettings
 from fustor_fusion.stores import AgentRecord, Contribution, Outcome
 from fustor_fusion.stores.memory import MemoryStore
 from tests.e2e.system import free_port
+from tests.polling import soon
 
 T = TypeVar("T")
 
@@ -169,7 +170,7 @@ class Rig:
                 await agent.kill()
             await self.kill_fusion(0)
             await self._stack.aclose()
-            await asyncio.sleep(0.5)  # connections that were just being accepted hear that nobody is there
+            await soon(lambda: not self.loop.open_sockets, what="the end of connections that were just being accepted")
 
         self.run(end())
         self.loop.call_soon_threadsafe(self.loop.stop)

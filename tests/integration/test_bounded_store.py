@@ -7,7 +7,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from fustor_fusion.roots.writer import Writer
 from fustor_fusion.stores import Contribution
 from fustor_fusion.stores.sqlite import SqliteStore
 from tests.oracle import entry_of
+from tests.polling import soon
 
 log = logging.getLogger(__name__)
 
@@ -70,12 +71,6 @@ class Root:
         """How large the write-ahead log is, in bytes."""
         return os.path.getsize(f"{self.path}-wal")
 
-    async def until(self, condition: Callable[[], bool], within: float = 120.0) -> None:
-        deadline = time.monotonic() + within
-        while not condition():
-            assert time.monotonic() < deadline
-            await asyncio.sleep(0.01)
-
 
 @pytest.fixture
 async def root(tmp_path: Path) -> AsyncIterator[Root]:
@@ -103,7 +98,7 @@ async def test_names_that_come_and_go_leave_nothing(root: Root) -> None:
     assert root.count("tombstones") <= max(left, 20 * AT_ONCE)
     root.low = root._at
     await root.say()
-    await root.until(lambda: root.count("tombstones") == 0)
+    await soon(lambda: root.count("tombstones") == 0, within=120)
 
 
 async def test_a_mark_that_was_held_back_makes_up_without_a_long_commit(root: Root) -> None:
@@ -117,7 +112,7 @@ async def test_a_mark_that_was_held_back_makes_up_without_a_long_commit(root: Ro
     root.low = root._at
     for _ in range(20):
         assert await root.say(Seen(b"other", root.stamp(), FILE)) < 0.1 * PATIENCE
-    await root.until(lambda: root.count("tombstones") == root.count("dirs WHERE floor IS NOT NULL") == 0)
+    await soon(lambda: root.count("tombstones") == root.count("dirs WHERE floor IS NOT NULL") == 0, within=120)
 
 
 async def test_a_large_directory_goes_at_once_and_its_purge_stalls_nobody(root: Root) -> None:

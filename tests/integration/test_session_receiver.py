@@ -16,6 +16,7 @@ from fustor_fusion.receivers.session import SessionReceiver
 from fustor_fusion.roots.root import Root, RootOptions
 from fustor_fusion.stores.memory import MemoryStore
 from fustor_fusion.trust import Reason, Trustworthiness, assess
+from tests.polling import soon
 
 HELLO = Hello("nas", "boot", b"/srv", "run", "p", "root", Identity("ext4", "1", 2), [], "", 0, 0.0, False)
 FILE = Entry(0o100644, 1, 512, 0, 0, 1, 7, 0, 0, 0, 0)
@@ -152,17 +153,15 @@ async def test_where_agents_contradict_each_other_the_leader_is_asked_once(root:
         await follower.take(Batch(1, Via.LIVE, 0, 0, [], [], [agrees, contradicts]))
         assert await follower.outgoing.get() == Ack(1)
         assert [(each.path, each.reason) for each in root.live().pending] == [(b"f", Reason.CONTRADICTED)]
-        sequence = 3
-        while root.clock.now() < contradicts.at + 3 * error or receiver.outgoing.empty():
-            await receiver.take(Batch(sequence, Via.LIVE, 0, 0, [], [], []))  # what an agent sends in each pulse
-            await asyncio.sleep(0.001)
+        await soon(lambda: root.clock.now() > contradicts.at + 4 * error)
+        assert receiver.outgoing.empty()
+        await receiver.take(Batch(3, Via.LIVE, 0, 0, [], [], []))  # what an agent sends in each pulse
         look = await receiver.outgoing.get()
         assert isinstance(look, Look)
         assert (look.paths, look.directories) == ([b"f"], [])
         await receiver.take(Batch(4, Via.ASKED, 0, 0, [look.number], [], [Seen(b"f", stamp(root, receiver), FILE)]))
         assert await receiver.outgoing.get() == Ack(4)
-        await asyncio.sleep(0)
-        assert root.live().pending == []
+        await soon(lambda: root.live().pending == [])
         await receiver.take(Batch(4, Via.LIVE, 0, 0, [], [], []))
     assert receiver.outgoing.empty()
     assert follower.outgoing.empty()

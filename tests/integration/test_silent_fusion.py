@@ -22,6 +22,7 @@ from fustor_core.conditions import Conditions
 from fustor_core.errors import SessionLost
 from fustor_core.http.serving import listening
 from fustor_core.wire import SUBPROTOCOL, Frame, Hello, HelloAgent, Identity, Role, Welcome, WelcomeAgent, encode
+from tests.polling import soon
 
 HELLO = Hello("a", "boot", b"/x", "run", "p", "r", Identity("ext4", "1", 2), [], "", 0, 0.0, False)
 BEAT = 0.02
@@ -63,9 +64,7 @@ async def test_a_control_connection_without_answers_is_opened_anew(fusion: tuple
     silent, sender = fusion
     link = ControlLink(HelloAgent("a", "boot", "run", "1"), sender, Retry(0.01, 0.01), {})
     running = asyncio.create_task(link.run())
-    async with asyncio.timeout(30):
-        while len(silent.frames) < 3:  # noqa: ASYNC110 - what is waited for happens on the other side of a socket
-            await asyncio.sleep(BEAT)
+    await soon(lambda: len(silent.frames) >= 3, within=30)
     running.cancel()
     assert set(silent.frames[:2]) == {UNANSWERED}
 

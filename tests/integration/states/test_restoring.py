@@ -1,13 +1,10 @@
 """A machine that is taken up again where it was left."""
 
+from collections.abc import Callable
+
 import pytest
 
-from fustor_core.state import (
-    MachineState,
-    PersistenceError,
-    StateMachine,
-    Transition,
-)
+from fustor_core.state import MachineState, PersistenceError, StateMachine, Transition
 from fustor_core.state.stores import StoredStep
 from fustor_core.state.stores.memory import MemoryStateStore
 from tests.integration.states.parts import READY, STOPPED, E, Gated, H, L, O, replayed
@@ -54,22 +51,28 @@ def test_a_machine_that_had_ended_was_not_interrupted() -> None:
     assert (again.snapshot.version, again.snapshot.reason) == (1, "asked")
 
 
-def test_a_fault_that_comes_while_the_store_is_asked_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    store = MemoryStateStore()
+class Interrupted(MemoryStateStore):
+    """A store that lets something happen while it is asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meanwhile: Callable[[], object] = lambda: None
+
+    def steps(self, machine: str, limit: int) -> list[StoredStep]:
+        self.meanwhile()
+        return super().steps(machine, limit)
+
+
+def test_a_fault_that_comes_while_the_store_is_asked_is_not_lost() -> None:
+    store = Interrupted()
     old = StateMachine("a:b", store=store, initial=READY)
     for _ in range(3):
         old.handle_event(E.TASK_START)
         old.handle_event(E.TASK_COMPLETE)
     machine = StateMachine("a:b", store=store)
-    load = store.steps
-
-    def fault_meanwhile(name: str, limit: int) -> list[StoredStep]:
-        machine.handle_event(E.EMERGENCY_STOP, {"reason": "smoke"})
-        return load(name, limit)
-
-    monkeypatch.setattr(store, "steps", fault_meanwhile)
+    store.meanwhile = lambda: machine.handle_event(E.EMERGENCY_STOP, {"reason": "smoke"})
     assert machine.restore_state()
-    monkeypatch.undo()
+    store.meanwhile = lambda: None
     assert (machine.snapshot.version, machine.snapshot.state) == (7, STOPPED)
     assert machine.flush(30)
     again = StateMachine("a:b", store=store)

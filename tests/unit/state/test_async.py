@@ -23,6 +23,7 @@ from fustor_core.state import (
 from fustor_core.state import notices as notices_module
 from fustor_core.state.deadlines import OVERDUE
 from fustor_core.state.stores import Fields, Mark, StoredStep
+from tests.polling import soon
 
 L, O, H, E = LifecycleState, OperationalState, HealthState, EventType  # noqa: E741
 READY = MachineState(L.ACTIVE, O.READY, H.HEALTHY)
@@ -49,9 +50,7 @@ def machine() -> StateMachine:
 
 async def asked(store: Gated) -> None:
     """Until the store was asked; polls, so it also shows that the loop turns."""
-    async with asyncio.timeout(PATIENCE):
-        while not store.asked.is_set():  # noqa: ASYNC110 - set by a thread
-            await asyncio.sleep(0)
+    await soon(store.asked.is_set, within=PATIENCE)
 
 
 # Events
@@ -108,9 +107,7 @@ async def test_what_is_desired_and_restored_does_not_block_the_loop_either() -> 
 
 
 async def heard_all(heard: list[int], versions: list[int]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while len(heard) < len(versions):  # noqa: ASYNC110 - nobody else says when
-            await asyncio.sleep(0)
+    await soon(lambda: len(heard) >= len(versions), within=PATIENCE)
     assert heard == versions
 
 
