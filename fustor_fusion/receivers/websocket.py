@@ -83,6 +83,7 @@ class Receiver:
             hello = await self._greeting(peer, agent_session, Hello)
             if not self._may_push(request, hello.root):
                 raise Refused(f"this key may not push to root {hello.root}", code="scope-missing")
+            await self._settle_identity(hello.agent, hello.run)
             root = await self._root_of(hello.root)
             await self._settle_rivalry(root, hello)
             session, welcome, replaced = await root.open_session(hello, request.remote or "")
@@ -103,6 +104,16 @@ class Receiver:
                 root.end_session(session)
                 log.info("session with %s has ended", hello.agent, extra={"root": hello.root, "session": session.id})
         return web.Response()
+
+    async def _settle_identity(self, agent: str, run: str) -> None:
+        """Raise Refused where another process that goes by the same id lives, whichever roots the two serve."""
+        standing = self._agents.get(agent)
+        # The first life of a pipe has the run of its process; each later one a number behind that.
+        if standing and standing[0] != run.partition("-")[0] and await standing[2].answers(ALIVE_WITHIN):
+            raise Refused(
+                f"an agent with the id {agent} is connected already, as another process; give each agent an id of its own",
+                code="agent-twice",
+            )
 
     async def _settle_rivalry(self, root: Root, hello: Hello) -> None:
         """Where another process goes by the same id, see whether it still lives; if not, its session ends here and now.
@@ -166,9 +177,7 @@ class Receiver:
             hello = await self._greeting(peer, agent_control, HelloAgent)
             task = asyncio.current_task()
             assert task is not None
-            standing = self._agents.get(hello.agent)
-            if standing and standing[0] != hello.run and await standing[2].answers(ALIVE_WITHIN):
-                raise Refused(f"an agent with the id {hello.agent} is connected already, as another process", code="agent-twice")
+            await self._settle_identity(hello.agent, hello.run)
             if standing := self._agents.get(hello.agent):
                 standing[1].cancel()
             self._agents[hello.agent] = (hello.run, task, peer)

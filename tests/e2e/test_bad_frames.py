@@ -215,6 +215,15 @@ async def test_a_second_process_with_the_same_agent_id_is_refused(busy: System) 
     check_unharmed(busy)
 
 
+async def test_it_is_refused_for_another_root_too(busy: System) -> None:
+    """A copy of the settings with other pipes: its states would be shown nowhere, because there is one control connection for each id."""
+    async with connected(busy) as socket:
+        await socket.send_bytes(encode(hello(agent=busy.agent_id, root="elsewhere", run="another")))
+        assert (await refusal(socket)).code == "agent-twice"
+    check_unharmed(busy)
+    assert [each["root"] for each in busy.get("/v1/views/default/roots")["data"]] == [busy.name]
+
+
 async def test_a_process_whose_connection_hangs_gives_way_to_the_next_by_its_id(busy: System) -> None:
     """As after a power loss of the agent's host: nothing has closed the first connection, and nobody is behind it."""
     async with connected(busy) as hanging, connected(busy) as socket:
