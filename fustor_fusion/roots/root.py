@@ -252,6 +252,8 @@ class Root:
     def look_at_store(self) -> None:
         """See whether the store comes back with what it was asked for; to be called every `TICK`."""
         self._store_watch.look(self._writer.hanging())
+        if (damage := self._store.damage) is not None:
+            self._store_watch.problem(damage)
 
     @property
     def stalled(self) -> str:

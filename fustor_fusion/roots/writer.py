@@ -50,6 +50,7 @@ class Writer:
         self._asking = 0
         """How often the store has been asked for something; odd while it has not come back."""
         self._stillness = Stillness()
+        self._failing = False
         self._thread = threading.Thread(target=self._work, name=f"write-{name}", daemon=True)
         self._thread.start()
 
@@ -138,7 +139,7 @@ class Writer:
         try:
             outcomes = self._until_committed([one for _, contributions in group for one in contributions])
         except Exception as error:  # noqa: BLE001 - handed to the sessions that wait, which end and say so
-            self._note_damage(error)
+            self._note(error)
             for future, _ in group:
                 self._tell(_fail, future, error)
             return
@@ -153,13 +154,12 @@ class Writer:
                 with self._asked():
                     outcomes = self._store.commit(together, self._now(), self._drop_to())
             except StoreUnavailable as error:
-                self._tell(self._problem, error)
+                self._note(error)
                 delay = min(delay * 2 or RETRY_FIRST, RETRY_MOST)
                 if self._closing.wait(delay):
                     raise  # nobody was told of success: the agents still have it
             else:
-                if delay:
-                    self._tell(self._problem, None)
+                self._note_success()
                 return outcomes
 
     def _call(self, future: _Future, function: Callable[[], Any]) -> None:
@@ -167,9 +167,10 @@ class Writer:
             with self._asked():
                 result = function()
         except Exception as error:  # noqa: BLE001 - handed to whoever awaits the call
-            self._note_damage(error)
+            self._note(error)
             self._tell(_fail, future, error)
         else:
+            self._note_success()
             self._tell(_succeed, future, result)
 
     def _purge(self) -> bool:
@@ -179,16 +180,22 @@ class Writer:
             with self._asked():
                 more = self._store.purge(self._purging.limit)
         except (StoreUnavailable, StoreDamaged) as error:
-            self._note_damage(error)
+            self._note(error)
             log.warning("removed entries could not be purged: %s", error)
             self._closing.wait(RETRY_FIRST)
             return False
         self._purging.took(time.monotonic() - began, time.monotonic(), whole=more)
         return more
 
-    def _note_damage(self, error: Exception) -> None:
-        if isinstance(error, StoreDamaged):
+    def _note(self, error: Exception) -> None:
+        if isinstance(error, StoreDamaged | StoreUnavailable):
+            self._failing = True
             self._tell(self._problem, error)
+
+    def _note_success(self) -> None:
+        if self._failing:
+            self._failing = False
+            self._tell(self._problem, None)
 
     @contextmanager
     def _asked(self) -> Iterator[None]:

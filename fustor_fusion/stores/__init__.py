@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from fustor_core.errors import FustorError
+from fustor_core.errors import FustorError, StoreDamaged
 from fustor_core.evidence import Evidence
 from fustor_core.wire import Identity, Via
 from fustor_fusion.merge.doubts import Doubt
@@ -163,6 +163,10 @@ class Reading(Protocol):
 
 class RootStore(Protocol):
     """Where one root is kept. Writes come from one thread at a time; readings from any."""
+
+    @property
+    def damage(self) -> StoreDamaged | None:
+        """What a commit or a reading has found to be wrong with it, until it is opened anew. Safe to ask from any thread."""
 
     def open_session(self, agent: str, run: str, session: str, identity: Identity, now: int) -> AgentRecord:
         """Begin a session, durably; the record as it was *before* (`run`, `session` empty and `sequence` 0 for a new agent).

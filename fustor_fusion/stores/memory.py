@@ -231,6 +231,8 @@ class MemoryReading(TreeReading):
 class MemoryStore:
     """One root in memory (`fustor_fusion.stores.RootStore`). A reading holds up commits, and a commit readings."""
 
+    damage = None
+
     def __init__(self, guard: GuardRules = DEFAULT_RULES) -> None:
         self._lock = threading.RLock()
         self._tree = MemoryTree()

@@ -9,16 +9,16 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from urllib.parse import quote
 
-from fustor_core.errors import StoreUnavailable
-from fustor_core.files import take_lock
+from fustor_core.errors import StoreDamaged, StoreUnavailable
 from fustor_core.wire import Identity
 from fustor_fusion.merge.guard import DEFAULT_RULES, GuardRules
 from fustor_fusion.merge.held import Held
 from fustor_fusion.merge.links import Noted
 from fustor_fusion.stores import AgentRecord, Contribution, Outcome, Reading, sqlite_changes
+from fustor_fusion.stores.sqlite_file import StoreFile
 from fustor_fusion.stores.sqlite_ledger import LedgerWriter, read_ledger
 from fustor_fusion.stores.sqlite_reading import SqliteReading
-from fustor_fusion.stores.sqlite_schema import damaged, prepare
+from fustor_fusion.stores.sqlite_schema import prepare
 from fustor_fusion.stores.sqlite_tree import CACHED_DIRECTORIES, SqliteTree
 
 logger = logging.getLogger(__name__)
@@ -35,28 +35,6 @@ DROP_AT_LEAST = 1000
 behind, and takes no longer for what others left. The rest is left to the purge."""
 _PURGED = "SELECT name, child, nlink, mount, inode FROM entries WHERE dir = ? ORDER BY name LIMIT ?"
 
-_PASSING = frozenset(
-    (
-        *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN),
-        *(sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_INTERRUPT),
-    )
-)
-_BROKEN = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH))
-
-
-@contextmanager
-def translating(path: str) -> Iterator[None]:
-    """Errors of SQLite as errors of a store, by who must act."""
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF  # raised by us: rows contradict each other
-        if code in _PASSING:
-            raise StoreUnavailable(f"{path} cannot be used at the moment ({error}): see to its disk; it is tried again") from error
-        if code in _BROKEN:
-            raise damaged(path, str(error)) from error
-        raise
-
 
 class SqliteStore:
     """One root in one file (`fustor_fusion.stores.RootStore`); `path.lock` beside it keeps a second process from opening it.
@@ -68,18 +46,18 @@ class SqliteStore:
         self, path: str | os.PathLike[str], guard: GuardRules = DEFAULT_RULES, *, cached_directories: int = CACHED_DIRECTORIES
     ) -> None:
         self._path = os.fspath(path)
+        self._file = StoreFile(self._path)
         self._guard = guard
         self._cached_directories = cached_directories
         self._writing = threading.Lock()
         self._pool = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
         self._closed = False
-        self._lock_file = _lock(self._path)
         try:
-            with translating(self._path):
+            with self._file.translating():
                 self._open()
         except BaseException:
-            os.close(self._lock_file)
+            self._file.release()
             raise
 
     def _open(self) -> None:
@@ -88,6 +66,7 @@ class SqliteStore:
         )
         try:
             prepare(self._connection, self._path)
+            self._file.opened()
             self._connection.execute("PRAGMA synchronous=NORMAL")
             self._connection.execute(f"PRAGMA cache_size=-{WRITER_CACHE_KIB}")
             self._connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
@@ -101,6 +80,10 @@ class SqliteStore:
         except BaseException:
             self._connection.close()
             raise
+
+    @property
+    def damage(self) -> StoreDamaged | None:
+        return self._file.damage
 
     def open_session(self, agent: str, run: str, session: str, identity: Identity, now: int) -> AgentRecord:
         with self._transaction():
@@ -158,7 +141,7 @@ class SqliteStore:
 
     @contextmanager
     def reading(self) -> Iterator[Reading]:
-        with translating(self._path):
+        with self._file.translating():
             connection = self._reader()
             try:
                 connection.execute("BEGIN")
@@ -194,14 +177,15 @@ class SqliteStore:
                     "path": self._path, "error": str(error)})  # fmt: skip
             finally:
                 self._connection.close()
-                os.close(self._lock_file)
+                self._file.release()
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         """All that is written within, or nothing; in memory as in the file."""
-        with self._writing, translating(self._path):
+        with self._writing, self._file.translating():
             if self._closed:
                 raise StoreUnavailable(f"{self._path} has been closed")
+            self._file.check_place()
             before, next_id = copy.copy(self._ledger), self._tree.next_id
             before.agents, before.changed = dict(self._ledger.agents), set()
             try:
@@ -253,6 +237,7 @@ class SqliteStore:
                 raise StoreUnavailable(f"{self._path} has been closed")
             if self._idle:
                 return self._idle.pop()
+        self._file.check_place()
         reader = sqlite3.connect(
             f"file:{quote(self._path)}?mode=ro", uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False,
             cached_statements=64,
@@ -268,13 +253,3 @@ class SqliteStore:
                 self._idle.append(reader)
                 return
         reader.close()
-
-
-def _lock(path: str) -> int:
-    """The descriptor that holds the lock."""
-    try:
-        return take_lock(f"{path}.lock")
-    except BlockingIOError as error:
-        raise StoreUnavailable(f"{path} is in use by another process: stop that one first") from error
-    except OSError as error:
-        raise StoreUnavailable(f"{path} cannot be opened ({error.strerror}): see to its directory") from error

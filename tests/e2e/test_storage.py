@@ -194,3 +194,15 @@ def test_a_database_that_is_damaged_under_a_running_fusion(system: System) -> No
     rebuild(system)
     system.start_fusion()
     check_at_rest(system, set())
+
+
+def test_damage_that_only_a_query_meets_is_shown_to_all(system: System) -> None:
+    """What nobody writes to is read nevertheless; whoever watches the pipes has to hear of it."""
+    live_on_one_file(system)
+    assert system.agent is not None
+    system.agent.stop()
+    damage(system)
+    with pytest.raises(Problem) as caught:
+        system.query("find", system.mount())
+    assert caught.value.document["type"] == "urn:fustor:problem:store-damaged"
+    eventually(lambda: "store-damaged" in kinds(system, "fusion:default"), what="fusion says so")

@@ -178,10 +178,36 @@ def test_damage_that_is_met_later_is_said_by_readings_and_commits(path: Path) ->
     try:
         with pytest.raises(StoreDamaged, match="nothing was deleted"), store.reading() as reading:
             reading.children(b"", None, 10_000)
+        assert "nothing was deleted" in str(store.damage)
         with pytest.raises(StoreDamaged, match="nothing was deleted"):
             say(store, 2, Listing(b"", 20, {}))
     finally:
         store.close()
+
+
+def test_another_file_in_its_place_is_neither_read_nor_written(path: Path, store: SqliteStore) -> None:
+    """Somebody restores a backup and forgets to stop fusion: the two would be answered from and written to as if they were one."""
+    backup = path.with_name("backup")
+    with closing(sqlite3.connect(path)) as database, closing(sqlite3.connect(backup)) as copy:
+        database.backup(copy)
+    say(store, 1, Seen(b"later", 10, entry_of("f", 1)))
+    backup.rename(path)
+    with pytest.raises(StoreDamaged, match="another file was put in its place"), store.reading():
+        pass
+    with pytest.raises(StoreDamaged, match="another file was put in its place"):
+        say(store, 2, Seen(b"f", 20, entry_of("f", 1)))
+    assert "another file was put in its place" in str(store.damage)
+
+
+def test_a_file_that_was_taken_away_is_waited_for(path: Path, store: SqliteStore) -> None:
+    elsewhere = path.with_name("elsewhere")
+    path.rename(elsewhere)
+    with pytest.raises(StoreUnavailable, match="taken away while it was in use"):
+        say(store, 1, Seen(b"f", 20, entry_of("f", 1)))
+    elsewhere.rename(path)
+    say(store, 1, Seen(b"f", 20, entry_of("f", 1)))
+    assert store.damage is None
+    assert check(store) == 1
 
 
 def test_a_file_of_something_else_is_refused(path: Path) -> None:

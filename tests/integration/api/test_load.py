@@ -37,6 +37,7 @@ class Slow:
         self.hurry_held: Callable[..., Any] = store.hurry_held
         self.purge: Callable[..., Any] = store.purge
         self.links_noted = False
+        self.damage = store.damage
         self.forget_links: Callable[..., Any] = store.forget_links
         self.close: Callable[..., Any] = store.close
 

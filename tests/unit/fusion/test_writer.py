@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
@@ -73,6 +73,13 @@ async def writing(store: Disk, problems: Problems) -> AsyncIterator[Writer]:
         await writer.close()
 
 
+def _raise(error: Exception) -> Callable[[], None]:
+    def failing() -> None:
+        raise error
+
+    return failing
+
+
 async def test_what_waits_is_committed_together_and_in_order() -> None:
     store = Disk()
     async with writing(store, Problems()) as writer:
@@ -96,6 +103,18 @@ async def test_nobody_hears_of_success_while_the_disk_is_full() -> None:
         store.full = False
         assert await commit == [Outcome()]
         assert problems[-1] is None
+
+
+async def test_it_is_said_that_no_session_can_be_opened_until_one_can() -> None:
+    """While no session stands nothing is committed, and nothing else would tell."""
+    store, problems = Disk(), Problems()
+    async with writing(store, problems) as writer:
+        with pytest.raises(StoreUnavailable):
+            await writer.call(_raise(StoreUnavailable("no space left on device")))
+        assert problems == ["no space left on device"]
+        await writer.call(lambda: None)
+        await writer.call(lambda: None)
+        assert problems == ["no space left on device", None]
 
 
 async def test_closing_while_the_disk_is_full_ends_and_promises_nothing() -> None:
