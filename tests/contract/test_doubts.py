@@ -1,17 +1,15 @@
 """Where two agents contradict each other within the error of their clocks, the path is in doubt; where they agree, or time tells, not."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
 from fustor_core.digest import listing_digest
 from fustor_core.evidence import Evidence, Gone, Listing, Same, Seen
-from fustor_core.wire import Identity, Via
+from fustor_core.wire import Via
 from fustor_fusion.merge.doubts import Doubt
 from fustor_fusion.stores import Contribution, RootStore
-from fustor_fusion.stores.memory import MemoryStore
-from fustor_fusion.stores.sqlite import SqliteStore
+from tests.contract.root_stores import IDENTITY
 from tests.oracle import entry_of
 
 DIRECTORY, OTHER_DIRECTORY = entry_of("d", 1), entry_of("d", 9)
@@ -21,13 +19,12 @@ STEP = 1024
 ERRORS = {1: 2 * STEP, 2: 3 * STEP}
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def say(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., list[Doubt]]]:
+@pytest.fixture
+def say(store: RootStore) -> Callable[..., list[Doubt]]:
     """Commits evidence of an agent, by its slot, and tells what is in doubt then."""
-    store: RootStore = MemoryStore() if request.param == "memory" else SqliteStore(tmp_path / "root.db")
     sequences = {1: 0, 2: 0}
     for slot in sequences:
-        store.open_session(f"nas-{slot}", "run", "session", Identity("ext4", "0123", 2), 1)
+        store.open_session(f"nas-{slot}", "run", "session", IDENTITY, 1)
 
     def say(slot: int, *evidence: Evidence, errors: Mapping[int, int] = ERRORS) -> list[Doubt]:
         sequences[slot] += 1
@@ -35,8 +32,7 @@ def say(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[...
         [outcome] = store.commit([contribution], 10**9, 0)
         return outcome.doubts
 
-    yield say
-    store.close()
+    return say
 
 
 def at(time: int, slot: int) -> int:

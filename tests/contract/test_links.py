@@ -1,6 +1,5 @@
 """What every root store promises about things with several names (`fustor_fusion.merge.links`)."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -11,8 +10,8 @@ from fustor_core.wire import Identity, Via
 from fustor_fusion.merge.links import Noted, to_look
 from fustor_fusion.roots.relooking import Relooking
 from fustor_fusion.stores import Contribution, RootStore
-from fustor_fusion.stores.memory import MemoryStore
 from fustor_fusion.stores.sqlite import SqliteStore
+from tests.contract.root_stores import IDENTITY
 from tests.oracle import entry_of
 
 DIRECTORY = entry_of("d", 1)
@@ -22,19 +21,12 @@ GROWN = msgspec.structs.replace(DOUBLE, size=99)
 INODE = (SINGLE.mount, 70)
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RootStore]:
-    made: RootStore = MemoryStore() if request.param == "memory" else SqliteStore(tmp_path / "root.db")
-    made.open_session("nas1", "run", "session", Identity("ext4", "0123", 2), 1)
-    yield made
-    made.close()
-
-
 class Told:
     """Tells a store one piece of evidence after the other."""
 
     def __init__(self, store: RootStore) -> None:
         self._store, self._sequence = store, 0
+        store.open_session("nas1", "run", "session", IDENTITY, 1)
 
     def __call__(self, *evidence: Evidence) -> None:
         self._sequence += 1
