@@ -5,10 +5,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from fustor_agent.sources import Look
 from fustor_agent.sources.fs import FsSource
 from fustor_core.clock import Stamper, boottime
 from fustor_core.evidence import Evidence, Gone, Listing, Seen, Unreadable
+
+both_ways = pytest.mark.parametrize("openat2", [True, False], ids=["openat2", "step by step"])
+"""With the call that opens a whole path, and without it."""
 
 
 class Asked:
