@@ -19,6 +19,7 @@ from fustor_agent.pipe import AgentPipe
 from fustor_agent.reading.pace import Pace
 from fustor_agent.retry import Retry
 from fustor_agent.root.known_roots import KnownRoots
+from fustor_agent.root.opening import check_sources
 from fustor_agent.senders.websocket import WebSocketSender
 from fustor_agent.session.greeting import PipeOptions
 from fustor_agent.settings import AgentSettings, Pipe
@@ -42,14 +43,13 @@ LAST_WORDS = 2.0
 
 async def run(settings: AgentSettings) -> None:
     """Serve until a signal comes. Raises ConfigurationError where it cannot begin, and what its pipes ended with if all of them did."""
-    known_roots = KnownRoots(settings.data / "roots.json")
-    check(settings, known_roots)
+    known_roots, key = KnownRoots(settings.data / "roots.json"), key_of(settings)
     tune()
     async with AsyncExitStack() as stack:
         stop = stack.enter_context(stop_requested())
+        await check_sources(_never_seen(settings, known_roots))
         stack.enter_context(data_directory(settings.data, "agent"))
         http = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)))
-        key = key_of(settings)
         sender = WebSocketSender(http, settings.fusion.url, key)
         run_id = uuid4().hex
         intents = Intents(settings.data / "intent.json")
@@ -63,15 +63,18 @@ async def run(settings: AgentSettings) -> None:
         await _run_pipes(pipes, link, stop)
 
 
-def check(settings: AgentSettings, known_roots: KnownRoots | None = None) -> None:
-    """Raises ConfigurationError for what the settings name and the machine does not have. A root that is in `known_roots` has been there,
-    so that it is not is no mistake in them."""
+def check(settings: AgentSettings) -> None:
+    """Raises ConfigurationError for what the settings name and the machine does not have, RootGone for what cannot be opened."""
     key_of(settings)
-    for name, pipe in settings.pipes.items():
-        source = _source(settings, pipe)
-        if known_roots is None or known_roots.of(name, pipe.root, source.place) is None:
-            with source.open():
-                pass
+    for pipe in settings.pipes.values():
+        with _source(settings, pipe).open():
+            pass
+
+
+def _never_seen(settings: AgentSettings, known_roots: KnownRoots) -> dict[str, Source]:
+    """The sources of which nothing is in `known_roots`: that one that has been there is away is no mistake in the settings."""
+    sources = {name: _source(settings, pipe) for name, pipe in settings.pipes.items()}
+    return {name: source for name, source in sources.items() if known_roots.of(name, settings.pipes[name].root, source.place) is None}
 
 
 def key_of(settings: AgentSettings) -> str | None:
