@@ -153,9 +153,9 @@ class Notices:
 
     def _failed(self, change: Transition) -> None:
         self.failures += 1
-        _log.exception("A listener failed: machine=%s version=%d", self._machine, change.version)
+        _log.exception("a listener failed", extra={"pipe": self._machine, "version": change.version})
 
     def _count_lost(self) -> None:
         self._lost += 1
         if self._lost == 1:
-            _log.warning("A listener hangs; the oldest notices for it are dropped: machine=%s", self._machine)
+            _log.warning("a listener hangs; the oldest notices for it are dropped", extra={"pipe": self._machine})

@@ -180,13 +180,13 @@ class Saver:
                     self._look()
                 self._probing = False
             except ConcurrentUpdateError:
-                _log.error("Another owner has saved this machine; its state is not saved any more: machine=%s", self._machine)
+                _log.error("another process has saved this state; it is not saved here any more", extra={"pipe": self._machine})
             except (PersistenceError, RestoreError):
                 return False
             # A defect of a store must not end the saving for good: it is reported, and tried again as if the store were away.
             except Exception as error:  # noqa: BLE001
                 self._note(error)
-                _log.exception("A store failed: machine=%s", self._machine)
+                _log.exception("a store of states failed", extra={"pipe": self._machine})
                 return False
         with self._settled:
             self._settled.notify_all()
@@ -269,9 +269,9 @@ class Saver:
     def _note(self, error: Exception | None) -> None:
         failure = None if error is None else str(error)
         if failure and self._failure is None:
-            _log.warning("The state cannot be saved: machine=%s %s", self._machine, failure)
+            _log.warning("the state cannot be saved: %s", failure, extra={"pipe": self._machine})
         elif self._failure and failure is None:
-            _log.info("The state is saved again: machine=%s", self._machine)
+            _log.info("the state is saved again", extra={"pipe": self._machine})
         self._failure = failure
 
     def _history(self, record: Record, limit: int) -> tuple[Transition, ...]:
