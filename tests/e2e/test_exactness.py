@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.system import System
+from tests.e2e.system import NOT_YOUNG, System
 from tests.polling import eventually
 
 MANY = int(os.environ.get("FUSTOR_MANY_FILES", "40000"))
@@ -317,6 +317,42 @@ def test_mounts_below_the_root(make_system: Callable[..., System], tmp_path: Pat
         for path, shown in system.in_view().items():
             assert shown is not None
             assert shown.inode == os.lstat(os.path.join(os.fsencode(system.root), path)).st_ino
+        system.end()
+
+
+@as_root
+@pytest.mark.parametrize("cross", [False, True])
+def test_what_is_mounted_over_files_hides_them_until_it_is_unmounted(
+    make_system: Callable[..., System], tmp_path: Path, cross: bool
+) -> None:
+    """No event tells of a mount."""
+    system = make_system(cross_mounts=cross)
+    system.fusion_extra = NOT_YOUNG
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "shown").touch()
+    (system.root / "d" / "sub").mkdir(parents=True)
+    for name in ("hidden", "sub/hidden too"):
+        (system.root / "d" / name).touch()
+    system.start()
+    system.wait_complete()
+    expected = {b"", b"d", b"d/shown"} if cross else {b"", b"d"}
+    with mounted(system.root / "d", "--bind", str(elsewhere)):
+        eventually(lambda: system.in_view().keys() == expected)
+        in_view = system.in_view()[b"d"]
+        assert in_view is not None
+        assert in_view.inode == os.stat(elsewhere).st_ino
+        system.wait_complete()
+    system.wait_equal()
+    (system.root / "d" / "sub" / "later").touch()
+    system.wait_equal()
+    with mounted(system.root / "d", "--bind", str(elsewhere)):
+        # Nor does one that began while nobody watched keep what it hides in the view.
+        assert system.agent is not None
+        system.agent.stop()
+        system.start_agent()
+        eventually(lambda: system.in_view().keys() == expected)
+        system.wait_complete()
         system.end()
 
 

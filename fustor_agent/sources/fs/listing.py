@@ -17,7 +17,7 @@ from fustor_agent.sources.fs.report import ROOT_REMOVED, Report
 from fustor_agent.sources.fs.watching import Watched
 from fustor_core.clock import wall
 from fustor_core.errors import RootGone
-from fustor_core.evidence import Seen, Unreadable
+from fustor_core.evidence import Listing, Seen, Unreadable
 from fustor_core.paths import LONGEST_PATH, ROOT, join
 
 _ATTEMPTS = 4
@@ -45,6 +45,8 @@ def _state_path(report: Report, path: bytes, at: int, turn: int, part_entries: i
     began = wall()
     reached = report.scope.tree.open_to_read(report.root, path)
     if isinstance(reached, Obstacle):
+        if reached.path == path and reached.mount < 0:
+            _state_not_entered(report, path)
         report.state_obstacle(reached, at, turn)
         return True
     try:
@@ -91,6 +93,20 @@ def _state_directory(report: Report, opened: Opened, path: bytes, at: int, turn:
     return True
 
 
+def _state_not_entered(report: Report, path: bytes) -> None:
+    """State that a mount point which is not entered holds nothing: what lies under it cannot be reached, and is no part of the tree."""
+    at = report.taken.take()
+    # Looked at once more, because what was found before the stamp may have been unmounted since.
+    again = report.scope.tree.open_to_search(report.root, path)
+    if isinstance(again, Obstacle):
+        if again.path == path and again.mount < 0:
+            report.look.evidence.append(Listing(path, at, {}))
+            return
+    else:
+        os.close(again[0])
+    report.taken.drop(at)
+
+
 def _still_leads_to(report: Report, path: bytes, status: os.stat_result) -> bool:
     """Whether the directory with this status is at `path`. It is held open, so no other can have its inode."""
     if path == ROOT:
@@ -113,7 +129,7 @@ def _state_contents(report: Report, path: bytes, at: int, contents: Contents, pa
 def _follow_up(report: Report, path: bytes, watched: Watched | None, contents: Contents, turn: int, looks: int) -> None:
     """Name the directories that are to be listed next, and keep what this one looked like."""
     look, watches = report.look, report.watches
-    look.directories.extend(join(path, name) for name in contents.keys)
+    look.directories.extend(join(path, name) for name in (*contents.keys, *contents.mounts))
     if watched is Watched.OVERTAKEN:
         # In both, so that whoever goes down and whoever only follows strangers comes back to it.
         look.directories.append(path)

@@ -46,11 +46,13 @@ class Scope:
 
 @dataclass(slots=True)
 class Contents:
-    """What a directory held. `keys` has those of its entries that are directories which can be entered; `too_deep` says that some cannot,
-    because their paths are longer than any that can be told."""
+    """What a directory held. `keys` has those of its entries that are directories which can be entered, `mounts` the names of those that
+    are not because something else is mounted there; `too_deep` says that some cannot, because their paths are longer than any that can be
+    told."""
 
     entries: dict[bytes, Entry] = field(default_factory=dict)
     keys: dict[bytes, int] = field(default_factory=dict)
+    mounts: list[bytes] = field(default_factory=list)
     too_deep: bool = False
 
 
@@ -122,6 +124,8 @@ def _enter(scope: Scope, contents: Contents, descriptor: int, above: bytes, name
             contents.too_deep = True
         elif mount >= 0:
             contents.keys[name] = scope.key(status)
+        else:
+            contents.mounts.append(name)
     return mount
 
 

@@ -4,6 +4,7 @@ import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from fustor_agent.sources import CannotWatch, Glance, Look, Noticed, Stamps
@@ -13,6 +14,7 @@ from fustor_agent.sources.fs.glancing import glance_at
 from fustor_agent.sources.fs.identity import Standing, identity_of
 from fustor_agent.sources.fs.inotify import InotifyQueue, NoQueue, Queue
 from fustor_agent.sources.fs.listing import list_directory
+from fustor_agent.sources.fs.mounts import Mounts
 from fustor_agent.sources.fs.opening import Held, Tree, openat2_works
 from fustor_agent.sources.fs.reading import Scope
 from fustor_agent.sources.fs.report import Report, Taken, words
@@ -52,6 +54,7 @@ class FsSource:
         self._openat2 = openat2
         self._scope: Scope | None = None
         self._watches: Watches | None = None
+        self._mounts: Mounts | None = None
 
     @property
     def excludes(self) -> list[str]:
@@ -138,14 +141,20 @@ class FsSource:
             raise
         self._watches = Watches(queue)
         try:
-            yield queue.fileno()
+            with Mounts(os.path.realpath(self.place)) as self._mounts:
+                yield queue.fileno()
         finally:
-            self._watches = None
+            self._watches = self._mounts = None
             queue.close()
 
     def notice(self) -> Noticed:
-        """Drain the queue of events without waiting."""
-        return Noticed() if self._watches is None else self._watches.notice()
+        """Drain the queue of events without waiting, and see what has been mounted or unmounted below the root."""
+        if self._watches is None:
+            return Noticed()
+        noticed = self._watches.notice()
+        if self._mounts is not None and (changed := self._mounts.changed()):
+            return replace(noticed, trees=[*noticed.trees, *changed])
+        return noticed
 
     def conditions(self) -> list[Condition]:
         """What keeps the watching from being whole at the moment, with the remedy."""
