@@ -89,8 +89,10 @@ class Usage:
 class Trust:
     """How far a root's store itself vouches for a path and all below it.
 
-    `fresh`: every directory there was listed since the watching that the store was told of began. `unreadable` directories could not be
-    read. `listed_at`: when the directory itself was last listed (for anything else: its parent); None if never.
+    `fresh`: every directory there, and on the way there, was listed since the watching that the store was told of began. `unreadable`
+    directories there, or on the way there, could not be read; `unreached` of these are the path itself (for what is no directory: the one
+    that it is in) and those above it. `listed_at`: when the directory itself was last listed (for anything else: its parent); None if
+    never.
     `oldest`: when the one was, of all directories there, that was listed longest ago; None if that is not known.
     """
 
@@ -98,3 +100,4 @@ class Trust:
     unreadable: int
     listed_at: int | None
     oldest: int | None = None
+    unreached: int = 0

@@ -149,11 +149,12 @@ class Change(Struct, frozen=True):
 
 
 class Refreshed(Struct, frozen=True):
-    """A path that was looked at, and whether something is there."""
+    """A path that was looked at, whether something is there, and how many directories could not be read for it."""
 
     path: str
     recursive: bool
     exists: bool
+    unread: int = 0
     path_b64: str | UnsetType = UNSET
 
 

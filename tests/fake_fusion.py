@@ -62,7 +62,8 @@ def walk(directory: bytes) -> Iterator[tuple[bytes, int]]:
 
 @dataclass
 class FakeFusion:
-    """The root `data`, mounted at `/data`, is the directory `tree`. `requests` are the targets that were asked for."""
+    """The root `data`, mounted at `/data`, is the directory `tree`. `requests` are the targets that were asked for. So many `rests_lost`
+    end without an answer, as where it is killed."""
 
     tree: bytes
     key: str = "right"
@@ -71,6 +72,7 @@ class FakeFusion:
     meta: dict[str, Any] = field(default_factory=lambda: dict(META))
     pipes: list[dict[str, Any]] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
+    rests_lost: int = 0
 
     def application(self) -> web.Application:
         @web.middleware
@@ -79,7 +81,7 @@ class FakeFusion:
 
         application = web.Application(middlewares=[gate])
         routes = {"stat": self._stat, "list": self._list, "find": self._find, "usage": self._usage, "roots": self._roots}
-        for name, handler in routes.items():
+        for name, handler in {**routes, "rest": self._rest}.items():
             application.router.add_get(f"/v1/views/{{view}}/{name}", handler)
         application.router.add_get("/v1/pipes", self._pipes)
         return application
@@ -169,6 +171,19 @@ class FakeFusion:
         unknown = dict.fromkeys(("as_of", "snapshot_at", "audit_at", "leader"))
         totals: dict[str, Any] = {"complete": True, "conditions": [], "entries": 1, "bytes": 0, "agents": ["here"], "paths": [source]}
         return web.json_response({"data": [{"root": "data", "mount": "/data", **unknown, **totals}], "meta": self.meta})
+
+    async def _rest(self, request: web.Request) -> web.Response:
+        if self.rests_lost:
+            self.rests_lost -= 1
+            assert request.transport is not None
+            request.transport.abort()
+        return self._rests(*self._disk(request))
+
+    def _rests(self, disk: bytes, _: Mapping[str, bytes], path: bytes) -> web.Response:
+        exists = os.path.lexists(disk)
+        unknown: dict[str, Any] = dict.fromkeys(("changed_at", "settles_at"))
+        rest = {"path": path.decode(), "exists": exists, "settled": exists, "confirmed": exists, "files_written": 0, "files": 1, "bytes": 1}
+        return web.json_response({"data": {**rest, **unknown}, "meta": self.meta})
 
     async def _pipes(self, _: web.Request) -> web.Response:
         return web.json_response({"data": self.pipes, "meta": self.meta})

@@ -37,11 +37,13 @@ class LookableRoots(Protocol):
 
 
 class RefreshShape(Struct, frozen=True):
-    """What a refresh looked at, and whether something is there."""
+    """What a refresh looked at, and whether something is there. `unread`: of what was to be looked at, how many directories could not be
+    read."""
 
     path: str
     recursive: bool
     exists: bool
+    unread: int
     path_b64: str | UnsetType = UNSET
 
 
@@ -90,9 +92,9 @@ class _Looking:
         places = self._places(request.match_info["view"], asked.path)
         for root, place in places:
             await self._unless_held(root, root.look([place.path], [place.path], recursive=asked.recursive))
-        exists = await asyncio.to_thread(lambda: any(_exists(root, place) for root, place in places))
+        exists, unread = await asyncio.to_thread(_seen, places, recursive=asked.recursive)
         path, encoded = shapes.text(asked.path)
-        return await self._answer(RefreshShape(path, asked.recursive, exists, encoded), places)
+        return await self._answer(RefreshShape(path, asked.recursive, exists, unread, encoded), places)
 
     async def verify(self, request: web.Request) -> web.Response:
         """Answers when all that was picked has been compared."""
@@ -154,9 +156,15 @@ def _in_roots(view: View, path: bytes) -> list[InRoot]:
     return [place] if isinstance(place, InRoot) else [InRoot(mount, b"") for mount in view.below(place.place)]
 
 
-def _exists(root: Lookable, place: InRoot) -> bool:
-    with root.store.reading() as reading:
-        return reading.find(place.path) is not None
+def _seen(places: Sequence[tuple[Lookable, InRoot]], *, recursive: bool) -> tuple[bool, int]:
+    """Whether anything is there, and how many of the directories that were to be looked at could not be read."""
+    exists, unread = False, 0
+    for root, place in places:
+        with root.store.reading() as reading:
+            exists = reading.find(place.path) is not None or exists
+            trust = reading.trust(place.path)
+            unread += trust.unreadable if recursive else trust.unreached
+    return exists, unread
 
 
 def _trust(places: Sequence[tuple[Lookable, InRoot, LiveRoot, int]]) -> list[tuple[str, Trustworthiness]]:

@@ -96,9 +96,8 @@ class Asking:
         if not self.fresh:
             return
         answer = await self.client.refresh(view, recursive=recursive)
-        unread = [each.message for each in answer.meta.conditions if each.type == "unreadable"]
-        if recursive and unread:
-            raise NotFreshEnough(f"{show(view)}: the agents looked, and {unread[0]}: leave out --fresh to see what was known before")
+        if answer.data.unread:
+            raise NotFreshEnough(f"{not_read(view, answer.data.unread)}: leave out --fresh to see what was known before")
 
     async def stat(self, place: Place) -> Answer[Entry]:
         """The entry at a place. Raises NoSuchPath, in terms of what was typed."""
@@ -108,6 +107,11 @@ class Asking:
             if place.typed == place.view:
                 raise
             raise NoSuchPath(f"{show(place.typed)}: {error}") from error
+
+
+def not_read(path: bytes, directories: int) -> str:
+    """Why what was asked for could not be looked at."""
+    return f"{show(path)}: the agents looked, and {directories:,} {'directory' if directories == 1 else 'directories'} could not be read"
 
 
 @asynccontextmanager

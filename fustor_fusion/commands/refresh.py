@@ -15,7 +15,7 @@ def refresh(paths: tuple[bytes, ...], recursive: bool, connection: Connection, a
     """Have the agents look at each PATH, and return when what they found is in the view.
 
     This is for what no event tells of (another host that writes, a file that is mapped into memory), where waiting for the next audit
-    would take too long.
+    would take too long. Where they could not read what was to be looked at, that is said, and the exit code is 5.
     """
     from fustor_fusion.commands.asking import run
 
@@ -23,10 +23,11 @@ def refresh(paths: tuple[bytes, ...], recursive: bool, connection: Connection, a
 
 
 async def _refresh_each(connection: Connection, paths: Sequence[bytes], *, recursive: bool, as_json: bool) -> int:
-    from fustor_core.errors import NoSuchPath
+    from fustor_core.cli import print_error
+    from fustor_core.errors import NoSuchPath, NotFreshEnough
     from fustor_core.paths import show
     from fustor_fusion.commands import json_lines
-    from fustor_fusion.commands.asking import asking
+    from fustor_fusion.commands.asking import asking, not_read
     from fustor_fusion.commands.typed import Place
 
     async with asking(connection) as asked:
@@ -35,7 +36,10 @@ async def _refresh_each(connection: Connection, paths: Sequence[bytes], *, recur
             answer = await asked.client.refresh(place.view, recursive=recursive)
             if as_json:
                 asked.output.write(json_lines.document(answer.data, answer.meta))
-            if not answer.data.exists:
+            if answer.data.unread:
+                asked.code = NotFreshEnough.exit_code
+                print_error(not_read(place.typed, answer.data.unread))
+            elif not answer.data.exists:
                 raise NoSuchPath(f"{show(place.typed)}: the agents looked, and nothing is there")
 
         await asked.each_place(paths, refresh_one)

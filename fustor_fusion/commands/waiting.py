@@ -88,14 +88,12 @@ class _Waiting:
         return rest.confirmed if self._wanted.settled else rest.exists
 
     async def _ask(self, patience: float) -> Answer[Rest] | None:
-        """What fusion says after so many seconds at most; None where it cannot be reached, though it could before."""
+        """What fusion says after so many seconds at most; None where it cannot be reached: it could, when the path was looked up."""
         # How far to trust an answer is part of the question; what is said of the last one is what counts.
         self._run.trust.forget()
         try:
             answer = await self._run.client.rest(self._place.view, quiet=self._wanted.quiet, wait=patience, settled=self._wanted.settled)
         except Unreachable as error:
-            if self._heard is None:
-                raise
             self._status.show(f"no answer: {error}")
             await asyncio.sleep(min(_RETRY, max(self._left() or _RETRY, 0.0)))
             return None
@@ -115,7 +113,7 @@ class _Waiting:
         rest, meta = self._heard.data, self._heard.meta
         if not rest.exists:
             return "it is not there yet"
-        amount = f"{rest.files:,} files, {rest.bytes:,} bytes"
+        amount = f"{rest.files:,} {'file' if rest.files == 1 else 'files'}, {rest.bytes:,} bytes"
         if rest.files_written:
             return f"{amount}; being written: {rest.files_written:,}"
         if rest.settled is None or not meta.complete:

@@ -115,10 +115,23 @@ class TreeReading(ABC):
         way = self.way(path)
         directory, epoch = self.directory(way.directory), self.epoch()
         listed_at = None if directory.listed_at == NEVER else directory.listed_at
+        # Through one that cannot be entered nobody sees what is below it, whatever was known of that before.
+        above = self._unread_above(directory)
+        unreached = above + int(directory.unreadable is not None)
         if not way.missing:
-            return Trust(is_fresh(directory, epoch), directory.unreadable_below, listed_at)
+            return Trust(not above and is_fresh(directory, epoch), above + directory.unreadable_below, listed_at, None, unreached)
         # What is no directory, or is not there, is known from the listing of the deepest directory on the way to it.
-        return Trust(epoch > 0 and directory.watched_in(epoch), int(directory.unreadable is not None), listed_at)
+        return Trust(epoch > 0 and not above and directory.watched_in(epoch), unreached, listed_at, None, unreached)
+
+    def _unread_above(self, directory: Directory) -> int:
+        """How many directories above one could not be read. Where all could be, that is known at once."""
+        if directory.id == ROOT_ID or not self.directory(ROOT_ID).unreadable_below:
+            return 0
+        unread = 0
+        while directory.id != ROOT_ID:
+            directory = self.directory(directory.parent)
+            unread += int(directory.unreadable is not None)
+        return unread
 
     def oldest_listing(self, path: bytes, most: int) -> int | None:
         way = self.way(path)

@@ -161,3 +161,20 @@ def test_a_directory_that_cannot_be_read_keeps_its_children_and_is_not_fresh(age
     agent.says(Unreadable(b"a", 30, "permission denied"), Gone(b"a", 31))
     with agent.store.reading() as reading:
         assert (reading.trust(b"").fresh, reading.trust(b"").unreadable) == (True, 0)
+
+
+def test_nothing_is_vouched_for_below_a_directory_that_cannot_be_read(agent: Agent) -> None:
+    agent.says(begins=Via.SNAPSHOT)
+    agent.says(Listing(b"", 10, {b"a": DIRECTORY, b"b": DIRECTORY}), Listing(b"b", 11, {b"f": FILE}))
+    agent.says(Listing(b"a", 12, {b"c": DIRECTORY}), Listing(b"a/c", 13, {b"f": FILE}))
+    agent.says(Unreadable(b"a", 20, "permission denied"), clean_to=21)
+
+    def vouched() -> dict[bytes, tuple[bool, int, int]]:
+        with agent.store.reading() as reading:
+            trusts = {path: reading.trust(path) for path in (b"", b"a", b"a/c", b"a/c/f", b"a/c/new", b"b", b"b/f")}
+        return {path: (trust.fresh, trust.unreadable, trust.unreached) for path, trust in trusts.items()}
+
+    below = dict.fromkeys((b"a", b"a/c", b"a/c/f", b"a/c/new"), (False, 1, 1))
+    assert vouched() == {b"": (False, 1, 0), **below, b"b": (True, 0, 0), b"b/f": (True, 0, 0)}
+    agent.says(Listing(b"a", 30, {b"c": DIRECTORY}))
+    assert set(vouched().values()) == {(True, 0, 0)}

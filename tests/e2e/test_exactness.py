@@ -6,13 +6,16 @@ import socket
 import stat
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
+from fustor_core.times import parse_instant
 from tests.e2e.system import NOT_YOUNG, System
+from tests.e2e.test_looking import command
 from tests.polling import eventually
 
 MANY = int(os.environ.get("FUSTOR_MANY_FILES", "40000"))
@@ -247,12 +250,20 @@ def test_what_an_ordinary_user_may_not_read(make_system: Callable[..., System]) 
     system.wait_equal()
     opened = os.open(closed / "below", os.O_RDONLY)
     closed.chmod(0)
+    closed_at = time.time_ns()
     with open(os.open("unseen", os.O_CREAT | os.O_WRONLY, dir_fd=opened), "wb") as file:
         file.write(b"x")
     os.close(opened)
     eventually(lambda: "unreadable" in [each["type"] for each in system.meta()["conditions"]])
     assert not system.meta()["complete"]
     assert not system.meta(b"closed")["complete"]
+    below = system.meta(b"closed/below")
+    assert not below["complete"], "what happens there goes unseen, too"
+    assert below["as_of"] is None or parse_instant(below["as_of"]) < divmod(closed_at, 10**9)
+    for words in (("refresh", "/data/closed/below"), ("ls", "--fresh", "/data/closed"), ("stat", "--fresh", "/data/closed/below/file")):
+        ran = command(system, *words)
+        assert (ran.returncode, ran.stdout) == (5, ""), words
+        assert "the agents looked, and 1 directory could not be read" in ran.stderr
     assert system.query("stat", system.mount(b"closed/plain"))["data"]["size"] == 1, "what was known stays"
     closed.chmod(0o755)
     (closed / "plain").write_bytes(b"changed")

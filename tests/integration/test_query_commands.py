@@ -333,6 +333,13 @@ async def test_answers_that_are_not_complete(fusion: FakeFusion, run: Run) -> No
     assert "snapshot 43 %" in (await run("find", "-v", "/data", "-name", "a*")).err
 
 
+async def test_what_waits_outlasts_a_fusion_that_is_started_again(fusion: FakeFusion, run: Run) -> None:
+    fusion.rests_lost = 2  # the client itself tries a request once more
+    ran = await run("wait", "/data/a.py", "--settled")
+    assert (ran.code, ran.err) == (0, "")
+    assert len([each for each in fusion.requests if "/rest?" in each]) == 3
+
+
 async def test_what_is_no_fusion(run: Run, fusion: FakeFusion, monkeypatch: pytest.MonkeyPatch) -> None:
     async def hello(_: web.Request) -> web.Response:
         return web.Response(text="hello")
