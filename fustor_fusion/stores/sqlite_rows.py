@@ -25,6 +25,7 @@ CHILD = f"child, at, changed_at, via, {ATTRIBUTES}"
 CHILD_WIDTH = 16
 UNKNOWN = (None,) * 12
 FILLED = f"dir, name, child, {ATTRIBUTES}"
+FILLED_VALUES = f"(?, ?, nullif(?, 0), {', '.join('?' * 12)})"
 FILLED_WIDTH = 15
 
 DIRECTORY = (
@@ -72,14 +73,18 @@ def from_child(child: Child) -> Row:
 
 
 def filled(directory: int, entries: list[tuple[bytes, Entry]], made: dict[bytes, int]) -> list[Any]:
-    """The columns of FILLED of all children, one behind the other: so they are bound in few, large statements."""
+    """The columns of FILLED of all children, one behind the other: so they are bound in few, large statements.
+
+    `child` is 0 where there is none, and names are bytearrays: sqlite3 looks for an adapter of every value that is no number, text or
+    bytearray, of None as well, which takes longer than storing the row.
+    """
     flat: list[Any] = []
     if made:
         for name, entry in entries:
-            flat += (directory, name, made.get(name), *astuple(entry))
+            flat += (directory, bytearray(name), made.get(name, 0), *astuple(entry))
     else:
         for name, entry in entries:
-            flat += (directory, name, None, *astuple(entry))
+            flat += (directory, bytearray(name), 0, *astuple(entry))
     return flat
 
 

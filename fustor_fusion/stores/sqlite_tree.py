@@ -16,6 +16,7 @@ from fustor_fusion.stores.sqlite_rows import (
     DIRECTORY,
     DIRECTORY_WIDTH,
     FILLED,
+    FILLED_VALUES,
     FILLED_WIDTH,
     filled,
     from_child,
@@ -29,20 +30,17 @@ CHUNK = 64
 """Rows in one INSERT: a statement releases the interpreter's lock once, and where other threads want it, that costs more than the rows."""
 
 
-def _rows(width: int, rows: int) -> str:
-    return ",".join([f"({','.join('?' * width)})"] * rows)
-
-
 _GET = f"SELECT {CHILD} FROM entries WHERE dir = ? AND name = ?"
 _GET_ALL = f"SELECT name, {CHILD} FROM entries WHERE dir = ?"
 _PUT = f"INSERT OR REPLACE INTO entries (dir, name, {CHILD}) VALUES ({','.join('?' * (CHILD_WIDTH + 2))})"
 _FILL = f"INSERT INTO entries ({FILLED}) VALUES "
-_FILL_MANY = _FILL + _rows(FILLED_WIDTH, CHUNK)
-_FILL_ONE = _FILL + _rows(FILLED_WIDTH, 1)
+_FILL_MANY = _FILL + ",".join([FILLED_VALUES] * CHUNK)
+_FILL_ONE = _FILL + FILLED_VALUES
 _GET_DIRECTORY = f"SELECT {DIRECTORY} FROM dirs WHERE id = ?"
 _PUT_DIRECTORY = f"INSERT OR REPLACE INTO dirs ({DIRECTORY}) VALUES "
-_PUT_DIRECTORIES = _PUT_DIRECTORY + _rows(DIRECTORY_WIDTH, CHUNK)
-_PUT_DIRECTORY += _rows(DIRECTORY_WIDTH, 1)
+_DIRECTORY_VALUES = f"({','.join('?' * DIRECTORY_WIDTH)})"
+_PUT_DIRECTORIES = _PUT_DIRECTORY + ",".join([_DIRECTORY_VALUES] * CHUNK)
+_PUT_DIRECTORY += _DIRECTORY_VALUES
 _NOTE_LINK = """
     INSERT INTO links VALUES (?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET gone = max(gone, excluded.gone), number = excluded.number
