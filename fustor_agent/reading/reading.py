@@ -155,7 +155,8 @@ def read_lists(source: Source, work: Lists, reading: Reading, hangs: Callable[[b
         found.evidence.extend(digested(look.evidence) if says_same else look.evidence)
         reading.ops += sum(len(one.entries) for one in look.evidence if isinstance(one, Listing)) + 1
         if work.recursive:
-            reading.left.extend(look.directories)
+            # The first on top, so that they come in order: fusion stores them so, and puts nothing between what it has.
+            reading.left.extend(reversed(look.directories))
         else:
             found.strangers.extend(look.strangers)
     reading.verify(source)

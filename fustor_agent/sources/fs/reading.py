@@ -69,8 +69,9 @@ def entry_of(status: os.stat_result, mount: int = 0) -> Entry:
 
 
 def names_in(descriptor: int) -> list[bytes]:
-    """Every name in the directory, as the bytes that it is."""
-    return [name.encode(_ENCODING, "surrogateescape") for name in os.listdir(descriptor)]
+    """Every name in the directory, as the bytes that it is, in order: digests and stores want them in order, and sorting is cheap only
+    where there is little to sort."""
+    return sorted([name.encode(_ENCODING, "surrogateescape") for name in os.listdir(descriptor)])
 
 
 def read_contents(scope: Scope, opened: Opened, path: bytes, names: Sequence[bytes]) -> Contents:
