@@ -21,6 +21,14 @@ from fustor_fusion.sessions.table import Admission, LiveSession, Table
 from fustor_fusion.stores import AgentRecord, Contribution, Outcome, RootStore
 from fustor_fusion.trust import LiveRoot, Pending, Progress, Reason
 
+
+def _that_counts(record: AgentRecord, earlier: AgentRecord | None, hello: Hello) -> AgentRecord:
+    """The record by which a hello is judged. A session of which the agent never heard, and in which nothing was committed, is as if it had
+    not been: its welcome was lost with its connection, and `earlier` is from before it."""
+    unheard = record.session != hello.session and not record.sequence
+    return earlier if earlier is not None and unheard else record
+
+
 _TOLERANCE = 50_000_000
 """Nanoseconds that a time may be ahead of the view clock beyond what its session is known to be off."""
 
@@ -81,7 +89,7 @@ class Root:
             lambda: self._store.open_session(hello.agent, hello.run, session_id, hello.identity, self.clock.now())
         )
         # Others may have come or gone meanwhile, and the store's word on this agent is newer than ours.
-        self._agents[hello.agent] = record
+        self._agents[hello.agent] = _that_counts(record, self._agents.get(hello.agent), hello)
         admission = self._admit(hello)
         if admission.replaces:
             self.end_session(admission.replaces)
