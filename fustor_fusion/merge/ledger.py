@@ -41,7 +41,7 @@ class Ledger:
         self.record = record
         self.rules = rules
         self.held = held
-        self._losses = Losses(rules.min_entries)
+        self._losses = Losses(rules.min_entries, record.lost, record.lost_at)
         self.agents = {agent.agent: agent for agent in agents}
         self.epoch = epoch
         self.drifts = drifts
@@ -90,7 +90,12 @@ class Ledger:
         record = self.record
         # Raised after the evidence was applied: `low` speaks of what comes after it.
         self.record = replace(
-            record, high_water=max(record.high_water, now), drop_mark=max(record.drop_mark, drop_to), writes=record.writes + 1
+            record,
+            high_water=max(record.high_water, now),
+            drop_mark=max(record.drop_mark, drop_to),
+            writes=record.writes + 1,
+            lost=self._losses.count,
+            lost_at=self._losses.last,
         )
         return outcomes
 

@@ -1,6 +1,7 @@
 """What a root has lost within a short time, and what has come meanwhile: what is seen elsewhere has been moved, and is not lost.
 
-In memory only. After a restart it begins anew, and at worst a loss that was begun before is not held back.
+In memory, but for the count, which the ledger keeps: so a restart does not part one mass loss into two small ones. What went before a
+restart counts also if it is seen elsewhere later: then it is looked at twice.
 """
 
 from collections import OrderedDict, deque
@@ -39,15 +40,17 @@ _Dated = TypeVar("_Dated", _Lost, _Came)
 
 
 class Losses:
-    """`count` entries are lost. `small`: a directory of up to so many entries that came lately, and goes again, is a passing thing."""
+    """`count` entries are lost, the last of them at `last`. `small`: a directory of up to so many entries that came lately, and goes again,
+    is a passing thing."""
 
-    def __init__(self, small: int) -> None:
-        self.count = 0
+    def __init__(self, small: int, count: int = 0, last: int = 0) -> None:
+        self.count = count
+        self.last = last
         self._small = small
         # Ordered: what is oldest goes first, and a plain dict looks for its first key through all the places of those that have gone.
         self._lost: OrderedDict[Place, _Lost] = OrderedDict()
         self._places: dict[Inode, Place] = {}
-        self._more: deque[tuple[int, int]] = deque()
+        self._more: deque[tuple[int, int]] = deque([(last, count)] if count else [])
         self._came: OrderedDict[Inode, _Came] = OrderedDict()
 
     def forget(self, before: int) -> None:
@@ -82,6 +85,7 @@ class Losses:
         if not counts or place in self._lost:
             return
         self.count += weight
+        self.last = now
         if len(self._lost) < MOST_REMEMBERED:
             self._lost[place] = _Lost(inode, weight, now)
             if inode is not None:

@@ -85,7 +85,8 @@ class RootRecord:
     """What the store remembers of the root as a whole; stamps on the view clock `clock`, 0 where something never happened.
 
     `high_water`: no stamp above it was ever given out or committed. `as_of`: every change before it is in the store, for the whole root, as
-    it was when the root was last wholly fresh. `writes`: commits since the store is new.
+    it was when the root was last wholly fresh. `writes`: commits since the store is new. `lost`: how many entries the guard counts as lost
+    lately, the last of them at `lost_at`.
     """
 
     clock: str
@@ -97,6 +98,8 @@ class RootRecord:
     audit_at: int
     as_of: int
     writes: int
+    lost: int = 0
+    lost_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)

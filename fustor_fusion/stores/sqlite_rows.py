@@ -42,7 +42,7 @@ _LARGEST = 2**63 - 1
 DRIFT = "path, missing, extra, changed, at"
 _ALL_DRIFT = b"/"
 
-RECORD = "clock, high_water, drop_mark, watching_since, watched_by, snapshot_at, audit_at, as_of, writes"
+RECORD = "clock, high_water, drop_mark, watching_since, watched_by, snapshot_at, audit_at, as_of, writes, lost, lost_at"
 HELD = "path, since, clean_to, extent, mount, inode"
 AGENT = "agent, slot, run, session, sequence, highest, clean_to, identity, entries"
 

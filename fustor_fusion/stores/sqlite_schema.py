@@ -96,7 +96,12 @@ VERSION_5 = (
     """,
 )
 
-MIGRATIONS: tuple[Sequence[str], ...] = (VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5)
+VERSION_6 = (
+    "ALTER TABLE meta ADD COLUMN lost INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE meta ADD COLUMN lost_at INTEGER NOT NULL DEFAULT 0",
+)
+
+MIGRATIONS: tuple[Sequence[str], ...] = (VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6)
 """What makes each version of the schema from the one before; the first makes it from nothing."""
 
 

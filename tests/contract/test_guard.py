@@ -156,6 +156,19 @@ def test_small_losses_add_up_within_the_window_only(agent: Agent) -> None:
         assert agent.says(Gone(b"big/f%d" % number, 0)).held == []
 
 
+def test_a_restart_does_not_part_one_loss_into_two_small_ones(agent: Agent) -> None:
+    if not isinstance(agent.store, SqliteStore):
+        pytest.skip("what is in memory does not outlast it")
+    for number in range(10, 36):
+        assert agent.says(Gone(b"big/f%d" % number, 0)).held == []
+    agent.reopen()
+    assert len(agent.says(Gone(b"big/f36", 0)).held) == 1
+    agent.now += WINDOW
+    agent.reopen()
+    for number in range(37, 45):
+        assert agent.says(Gone(b"big/f%d" % number, 0)).held == []
+
+
 def test_a_listing_is_held_back_as_a_whole(agent: Agent) -> None:
     before = agent.view()
     outcome = agent.says(Listing(b"big", 0, {b"new": leaf(99)}))
