@@ -1,7 +1,7 @@
 """Any evidence, in any order, repeated, however it is split: each store holds what the evidence means, and its totals are exact."""
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -82,10 +82,17 @@ def trusted(reading: Reading, view: View, path: bytes) -> Trust:
     if not view[path][0]:
         return reading.trust(join(split(path)[0], b"nothing"))
     below = {each: reading.trust(join(each, b"nothing")) for each, (directory, _) in view.items() if directory and is_below(each, path)}
-    unreadable = sum(each.unreadable for each in below.values())
+    above = reading.trust(join(split(path)[0], b"nothing")).unreached if path else 0
+    unreadable = above + sum(trust.unreached > unreached_above(below, each, above) for each, trust in below.items())
     to_list = [each for each in below if (entry := view[each][1]) is None or entry.mount != -1]
     fresh = reading.record().watching_since > 0 and not unreadable and all(below[each].fresh for each in to_list)
-    return Trust(fresh, unreadable, below[path].listed_at)
+    return Trust(fresh, unreadable, below[path].listed_at, None, below[path].unreached)
+
+
+def unreached_above(below: Mapping[bytes, Trust], directory: bytes, otherwise: int) -> int:
+    """How many directories above this one could not be read; `otherwise` of the topmost that is asked for."""
+    parent = below.get(split(directory)[0]) if directory else None
+    return otherwise if parent is None else parent.unreached
 
 
 @contextmanager
