@@ -34,7 +34,6 @@ from fustor_core.wire import (
 
 HANDSHAKE = 10.0
 """Seconds that connecting, and the answer to a hello, may take."""
-_WORTH_COMPRESSING = 512
 
 In = TypeVar("In")
 Out = TypeVar("Out", bound=Frame)
@@ -44,13 +43,10 @@ Hi = TypeVar("Hi")
 class _Connection(Generic[Out, In, Hi]):
     """A WebSocket on which one kind of frames goes out and another comes in."""
 
-    def __init__(
-        self, socket: aiohttp.ClientWebSocketResponse, decoder: msgspec.msgpack.Decoder[In], target: str, *, compress: bool
-    ) -> None:
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse, decoder: msgspec.msgpack.Decoder[In], target: str) -> None:
         self._socket = socket
         self._decoder = decoder
         self._target = target
-        self._compress = compress
         self.welcome: Hi
         self.sent = 0
 
@@ -58,7 +54,9 @@ class _Connection(Generic[Out, In, Hi]):
         data = encode(frame)
         self.sent += len(data)
         with _standing(self._target):
-            await self._socket.send_bytes(data, compress=15 if self._compress and len(data) > _WORTH_COMPRESSING else None)
+            # By the connection's own compressor, and never with `compress=`, which takes another for one frame: the far end unpacks all
+            # frames with one window, and would read rubbish from the next that goes without.
+            await self._socket.send_bytes(data)
 
     async def receive(self) -> In:
         with _standing(self._target):
@@ -110,14 +108,14 @@ class WebSocketSender:
     @asynccontextmanager
     async def session(self, hello: Hello) -> AsyncIterator[Session]:
         async with self._connected("/v1/session") as socket:
-            connection = _Connection[AgentSession, FusionSession, Welcome](socket, fusion_session, self._url, compress=self._compress)
+            connection = _Connection[AgentSession, FusionSession, Welcome](socket, fusion_session, self._url)
             await connection.greet(hello, Welcome)
             yield connection
 
     @asynccontextmanager
     async def control(self, hello: HelloAgent) -> AsyncIterator[Control]:
         async with self._connected("/v1/agent") as socket:
-            connection = _Connection[AgentControl, FusionControl, WelcomeAgent](socket, fusion_control, self._url, compress=False)
+            connection = _Connection[AgentControl, FusionControl, WelcomeAgent](socket, fusion_control, self._url)
             await connection.greet(hello, WelcomeAgent)
             yield connection
 
