@@ -40,8 +40,11 @@ class Operation:
 _TRUTH: Final = {"type": "boolean"}
 _WHOLE: Final = {"type": "integer", "minimum": 0, "maximum": 2**63 - 1}
 _TEXT: Final = {"type": "string"}
-_NUMBER: Final = r"[0-9]{1,9}(\.[0-9]{1,9})?"
-_DURATION: Final = {"type": "string", "pattern": f"^({_NUMBER}|({_NUMBER}(ms|s|m|h|d)){{1,5}})$", "examples": ["10m", "1h30m", "0.5"]}
+_FRACTION: Final = r"(\.[0-9]{1,9})?"
+# Few enough digits for each unit that no five of them together are more than the 292 years that can be counted in nanoseconds.
+_SECONDS: Final = f"[0-9]{{1,9}}{_FRACTION}"
+_WITH_UNIT: Final = "|".join(f"[0-9]{{1,{digits}}}{_FRACTION}({units})" for digits, units in ((9, "ms|s"), (7, "m"), (5, "h"), (4, "d")))
+_DURATION: Final = {"type": "string", "pattern": f"^({_SECONDS}|({_WITH_UNIT}){{1,5}})$", "examples": ["10m", "1h30m", "0.5"]}
 _SIZE: Final = {
     "type": "string",
     "pattern": "^([0-9]{1,18}|[0-9]{1,9}([KMG]iB|[kMG]B)|[0-9]{1,6}(TiB|TB))$",

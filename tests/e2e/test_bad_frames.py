@@ -235,7 +235,8 @@ async def test_a_process_whose_connection_hangs_gives_way_to_the_next_by_its_id(
 
 async def test_what_contradicts_the_leader_within_the_error_of_the_clocks_is_looked_at_again(busy: System) -> None:
     """Its evidence is newer, so it wins; but nobody can be sure of that, and the leader looks."""
-    other = hello(agent="nas-9", root=busy.name, excludes=[".snapshot/", ".zfs/"])
+    same_tree = Identity("nfs", "1", busy.root.stat().st_ino)
+    other = hello(agent="nas-9", root=busy.name, identity=same_tree, excludes=[".snapshot/", ".zfs/"])
     async with connected(busy) as socket:
         await socket.send_bytes(encode(other))
         welcome = await answer(socket)

@@ -84,7 +84,7 @@ def test_what_is_wrong_is_counted_by_kind_and_repaired(filled: System) -> None:
 def test_a_refresh_repairs_what_it_looks_at(filled: System) -> None:
     falsify(filled, FALSE_SIZE, FALSE_NAME)
     answer = filled.post("refresh", filled.mount(b"d1/f3"))
-    assert answer["data"] == {"path": "/data/d1/f3", "recursive": False, "exists": True}
+    assert answer["data"] == {"path": "/data/d1/f3", "recursive": False, "exists": True, "unread": 0}
     assert filled.query("stat", filled.mount(b"d1/f3"))["data"]["size"] == 3
     filled.post("refresh", filled.mount(), recursive="true")
     filled.wait_equal(within=2)

@@ -48,8 +48,10 @@ TASKS_OF_FUSION = {"_keep_order", "FusionPipe.supervise"}
 TASKS_OF_A_SESSION = {
     "SessionReceiver.commit",
     "SessionReceiver._commit",
-    "SessionReceiver._relook",
-    "SessionReceiver._resolve",
+    "LookingAgain._other_links",
+    "LookingAgain._held_back",
+    "LookingAgain._contradicted",
+    "LookingAgain._unlisted",
     "Receiver._send",
     "Receiver._take",
 }
