@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -29,10 +30,13 @@ NOT_YOUNG = {"settled": {"quiet": 0}}
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port on which nobody listens: none of those that the kernel gives to outgoing connections, which other tests make by the thousand
+    and of which one may have it before whoever this is for listens."""
+    while True:
+        port = random.SystemRandom().randrange(10_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Problem(OSError):

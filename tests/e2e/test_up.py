@@ -28,8 +28,12 @@ class Up:
     def start(self) -> "Up":
         command = [sys.executable, "-m", "fustor_core.cli", "up", str(self.directory), "--port", str(self.port), "--data", str(self.data)]
         self.process = Process("up", command, self.home / "up.log")
-        eventually(lambda: "Fustor answers at" in self.log(), within=40, what="up announces its address")
+        eventually(self._announced, within=40, what="up announces its address")
         return self
+
+    def _announced(self) -> bool:
+        assert "Fustor answers at" in self.log(), self.log()
+        return True
 
     def log(self) -> str:
         assert self.process is not None
