@@ -4,9 +4,11 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from fustor_core.times import parse_instant
 from tests.e2e.system import System
+from tests.polling import eventually
 
 CLOCKS = 30_000_000
 """Nanoseconds by which the wall clock, which tests and answers name, may be off the clock of the root (its jitter, and a round trip)."""
@@ -27,6 +29,8 @@ class Witness:
         self.answers = 0
 
     def __enter__(self) -> "Witness":
+        # From here on every answer is one about a directory that is known, however late news come.
+        eventually(lambda: self._list() is not None, what="the directory of the witness is shown")
         self._thread.start()
         return self
 
@@ -59,9 +63,12 @@ class Witness:
             file.unlink(missing_ok=True)
         return {each.name: each.stat().st_size for each in self._directory.iterdir()}
 
+    def _list(self) -> Any:
+        return self._system.query("list", self._system.mount(b"witness"))
+
     def _ask(self, expected: dict[str, int], finished: int) -> None:
         try:
-            answer = self._system.query("list", self._system.mount(b"witness"))
+            answer = self._list()
         except OSError:
             return  # fusion is away: no answer is no lie
         self.answers += 1
