@@ -145,11 +145,13 @@ def _loaded(entry_point: EntryPoint) -> click.Command:
 
 
 def _report_usage(error: click.ClickException) -> None:
-    context = error.ctx if isinstance(error, click.UsageError) else None
-    if context is None or isinstance(error, click.exceptions.NoArgsIsHelpError):
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
-    else:
-        print_error(f"{error.format_message().rstrip('.')}; see `{context.command_path} --help`")
+        return
+    # click's parser does not know in which command it stands.
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    help_text = f"; see `{context.command_path} --help`" if context is not None else ""
+    print_error(error.format_message().rstrip(".") + help_text)
 
 
 def _report(error: FustorError | BaseExceptionGroup[BaseException]) -> int:

@@ -22,7 +22,7 @@ from fustor_core.http.responses import respond
 from fustor_core.paths import show
 from fustor_fusion.api import answers, changing, finding, parameters, resting, shapes
 from fustor_fusion.api.ports import Pipes, Readiness, Roots, Sessions
-from fustor_fusion.api.scope import RootMoment, Scope
+from fustor_fusion.api.scope import NOT_ENOUGH, RootMoment, Scope
 from fustor_fusion.authorization import NOBODY, READ_ANY, READ_VIEW, SEE_PIPES, Authorizer, Needs, Principal
 from fustor_fusion.news import first_of
 from fustor_fusion.settling import DEFAULT_QUIET
@@ -200,11 +200,24 @@ class _Api:
         loop, view, since = asyncio.get_running_loop(), self._view(request.match_info["view"]), self._parts.now()
         deadline = loop.time() + asked.wait / 1e9
         while True:
-            judged = await loop.run_in_executor(self._pool, resting.judge, self._scope(view, asked), asked, since)
+            judged = await self._judged(view, asked, since)
+            # An answer that is not as good as demanded may be a moment later.
+            pause = resting.SOONEST if isinstance(judged, Problem) else judged.pause
             left = deadline - loop.time()
-            if judged.pause is None or left <= 0 or self._ending.is_set():
+            if pause is None or left <= 0 or self._ending.is_set():
+                if isinstance(judged, Problem):
+                    raise judged
                 return respond(judged.body)
-            await first_of([self._ending], min(judged.pause, left))
+            await first_of([self._ending], min(pause, left))
+
+    async def _judged(self, view: View, asked: parameters.RestAsked, since: int) -> resting.Judged | Problem:
+        """How the path rests; a Problem where that cannot be said as surely as is demanded."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, resting.judge, self._scope(view, asked), asked, since)
+        except Problem as problem:
+            if problem.slug != NOT_ENOUGH:
+                raise
+            return problem
 
     async def changes(self, request: web.Request) -> web.Response:
         """Answers when there is something in the feed, or when the time is over that was asked for."""

@@ -131,7 +131,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         "What matches, at and below a path", list[shapes.EntryShape], (PATH, *_FILTERS, *_PAGE, _QUIET, *_DEMANDS)
     ),
     ("GET", "/v1/views/{view}/usage"): Operation("Totals of a path and all below it", shapes.UsageShape, (PATH, *_DEMANDS)),
-    ("GET", "/v1/views/{view}/rest"): Operation("Whether a path is there and rests", shapes.RestShape, (PATH, *_REST, _QUIET)),
+    ("GET", "/v1/views/{view}/rest"): Operation("Whether a path is there and rests", shapes.RestShape, (PATH, *_REST, _QUIET, *_DEMANDS)),
     ("GET", "/v1/views/{view}/changes"): Operation(
         "What changed at and below a path, in the order it was learnt; 410 if some since `after` are not kept",
         list[shapes.ChangeShape],

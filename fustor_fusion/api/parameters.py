@@ -119,7 +119,7 @@ def entry(raw: str) -> Asked:
 
 def rest(raw: str) -> RestAsked:
     """A path that is to be there, or to rest."""
-    fields = _Fields(raw, ("path", "settled", "quiet", "wait"))
+    fields = _Fields(raw, ("path", "settled", "quiet", "wait", *_DEMANDS))
     settled = fields.get("settled", _truth)
     return RestAsked(fields.path(), *_demands(fields), settled=settled is not False, wait=fields.wait())
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from fustor_core.http.pipes import condition
 from fustor_core.http.problems import Problem
@@ -15,6 +15,9 @@ from fustor_fusion.settling import Settling
 from fustor_fusion.stores import Reading, RootStore
 from fustor_fusion.trust import UNKNOWN_ROOT, LiveRoot, Trustworthiness, assess, combine, trust_in
 from fustor_fusion.views import Mount, Place, View
+
+NOT_ENOUGH: Final = "not-fresh-enough"
+"""The problem of an answer that is not as good as was demanded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,4 +104,4 @@ def members(trust: Trustworthiness) -> dict[str, object]:
 
 
 def _not_enough(trust: Trustworthiness, detail: str) -> Problem:
-    return Problem(412, "not-fresh-enough", detail, members(trust))
+    return Problem(412, NOT_ENOUGH, detail, members(trust))

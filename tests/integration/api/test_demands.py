@@ -1,5 +1,6 @@
 """How far an answer is to be trusted, and refusing one that is not as good as demanded."""
 
+import asyncio
 from dataclasses import replace
 
 from fustor_core.evidence import Unreadable
@@ -16,11 +17,22 @@ async def test_an_answer_older_than_wanted_is_refused(served: Served) -> None:
     problem = await served.ask(route + "9s", 412)
     assert problem["as_of"] == "2023-11-14T22:13:20.000003000Z"
     assert problem["type"] == "urn:fustor:problem:not-fresh-enough"
-    for what in ("list", "find", "usage", "roots"):
+    for what in ("list", "find", "usage", "rest", "roots"):
         await served.ask(f"/v1/views/default/{what}?max_age=10", 200)
         await served.ask(f"/v1/views/default/{what}?max_age=1", 412)
     await served.ask("/v1/views/default/stat?path=/data/no-such&max_age=1", 412)
     await served.ask("/v1/views/research/stat?path=/lab/two&max_age=365d", 412)
+
+
+async def test_whoever_waits_for_a_path_is_refused_only_at_the_end(served: Served) -> None:
+    data = served.roots.held["data"]
+    data.state = replace(data.state, pending=[Pending(b"a/001.py", Reason.ASKED, CLEAN_TO - 500)])
+    route = "/v1/views/default/rest?path=/data/a&settled=false&require_complete=true"
+    await served.ask(f"{route}&wait=0.3s", 412)
+    waiting = asyncio.create_task(served.ask(f"{route}&wait=30s"))
+    await asyncio.sleep(0.15)
+    data.state = replace(data.state, pending=[])
+    assert (await waiting)["data"]["exists"]
 
 
 async def test_an_incomplete_answer_is_refused_where_that_was_demanded(served: Served) -> None:
