@@ -121,6 +121,9 @@ def _gate(needs: dict[web.AbstractRoute, Needs | None], authorizer: Authorizer, 
             admit(request)
             return await handler(request)
         except Exception as error:
+            if isinstance(error, ConnectionError) and (request.transport is None or request.transport.is_closing()):
+                # Whoever asked has gone, in the middle of a handshake perhaps: this reaches nobody, and is no fault of the handler.
+                return web.Response()
             # One request must not take others with it. Where an answer is on its way already, only the connection can be closed.
             if request.writer.output_size or (isinstance(error, web.HTTPException) and error.status < 400):
                 raise
