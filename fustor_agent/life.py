@@ -31,14 +31,13 @@ from fustor_core.errors import AnotherRoot, RootGone, SessionLost
 from fustor_core.state import EventType, HealthState, LifecycleState
 from fustor_core.steering import Steering
 from fustor_core.supervision import TICK, weightiest, while_running
-from fustor_core.wire import Identity, Role
+from fustor_core.wire import ROOT_GONE, Identity, Role
 
 log = logging.getLogger(__name__)
 
 ROOT_RETRY: Final = 2.0
 """Seconds between looks for a root that is gone."""
 NO_WINDOW: Final = "outside-windows"
-ROOT_GONE: Final = "root-gone"
 
 
 class Life:

@@ -164,6 +164,8 @@ class GoAway(Frame, frozen=True, array_like=True, tag=8):
 
 
 IDENTITY_CHANGED = "identity-changed"
+ROOT_GONE = "root-gone"
+"""The condition of a pipe whose root is away, or in whose place another stands."""
 """The code of a refusal of a root that is not what it was: an operator has to confirm that it is meant."""
 
 

@@ -1,6 +1,7 @@
 """Steering pipes through fusion: each verb travels to the agent whose pipe it is, and is accepted when the agent has recorded it.
 `confirm` is for fusion itself, which remembers what the roots are."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
@@ -14,7 +15,7 @@ from fustor_core.http import acting
 from fustor_core.http import pipes as pipe_shapes
 from fustor_core.http.pipes import PipeView
 from fustor_core.http.responses import respond
-from fustor_core.wire import Done, Verb
+from fustor_core.wire import ROOT_GONE, Done, Verb
 from fustor_fusion.api import shapes
 from fustor_fusion.api.application import Route
 from fustor_fusion.api.ports import Pipes
@@ -23,6 +24,9 @@ from fustor_fusion.authorization import OPERATE
 log = logging.getLogger(__name__)
 
 _ACCEPTED: Final = 202
+SHOWN_WITHIN: Final = 5.0
+"""Seconds after which an agent whose root is gone has shown what stands in its place, if anything does."""
+LOOK_EVERY: Final = 0.1
 
 Confirm = Callable[[str], Awaitable[bool]]
 """An operator says that what this pipe shows is meant; False if nothing waits for that."""
@@ -79,10 +83,19 @@ async def _take(pipes: Pipes, commands: Commands, pipe: str, act: acting.Act) ->
 
 async def _confirm(pipes: Pipes, confirm: Confirm, pipe: str, reason: str) -> web.Response:
     view = _found(pipes, pipe)
-    if not await confirm(pipe):
-        raise acting.not_possible(f"nothing of {pipe} waits to be confirmed: its root is what it was, and nothing is held back", ())
+    deadline = asyncio.get_running_loop().time() + SHOWN_WITHIN
+    while not await confirm(pipe):
+        if not _root_is_gone(_found(pipes, pipe)):
+            raise acting.not_possible(f"nothing of {pipe} waits to be confirmed: its root is what it was, and nothing is held back", ())
+        if asyncio.get_running_loop().time() >= deadline:
+            raise acting.not_possible(f"nothing of {pipe} waits to be confirmed: its root is away, and no other stands in its place", ())
+        await asyncio.sleep(LOOK_EVERY)
     log.info("an operator confirms what the pipe shows", extra={"pipe": pipe, "reason": reason})
     return _accepted(view)
+
+
+def _root_is_gone(view: PipeView) -> bool:
+    return any(each.type == ROOT_GONE for each in view.conditions)
 
 
 def _accepted(view: PipeView) -> web.Response:
