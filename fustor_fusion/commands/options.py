@@ -11,6 +11,7 @@ import click
 from fustor_core.errors import ConfigurationError
 
 DEFAULT_URL: Final = "http://127.0.0.1:8102"
+DEFAULT_VIEW: Final = "default"
 _F = TypeVar("_F", bound=Callable[..., Any])  # click's callbacks take whatever their options are
 
 
@@ -20,10 +21,10 @@ class Connection:
 
     url: str
     key: str | None = field(repr=False)
-    view: str
-    max_age: str | None
-    require_complete: bool
-    verbose: bool
+    view: str = DEFAULT_VIEW
+    max_age: str | None = None
+    require_complete: bool = False
+    verbose: bool = False
     fresh: bool = False
     """Whether the agents look first."""
 
@@ -42,14 +43,16 @@ NAMES: Final[Mapping[bytes, bool]] = {
 }
 """The options of every query command, and whether a value follows."""
 
-_OPTIONS: Final = (
+_ADDRESS: Final = (
     click.option("--url", metavar="URL", help="Where fusion answers. [default: $FUSTOR_URL, or what `fustor up` noted]"),
     click.option("--key", metavar="KEY", help="The key to show. [default: $FUSTOR_KEY, or what `fustor up` noted]"),
-    click.option("--view", metavar="NAME", default="default", show_default=True, help="The view to ask."),
+)
+_QUESTION: Final = (
+    click.option("--view", metavar="NAME", default=DEFAULT_VIEW, show_default=True, help="The view to ask."),
     click.option("--max-age", metavar="AGE", help="Fail (exit code 5) if the answer may be older, e.g. 10m."),
     click.option("--require-complete", is_flag=True, help="Fail (exit code 5) if the answer may lack something."),
-    click.option("--json", "as_json", is_flag=True, help="Print JSON instead."),
 )
+_JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON instead.")
 
 
 def connection_options(command: _F) -> _F:
@@ -74,9 +77,23 @@ def connection_options(command: _F) -> _F:
     decorated = click.option("-v", "--verbose", is_flag=True, help="Say how far to trust the answer, also when no one is watching.")(
         decorated
     )
-    for option in reversed(_OPTIONS):
+    for option in reversed((*_ADDRESS, *_QUESTION, _JSON)):
         decorated = option(decorated)
     return decorated  # type: ignore[no-any-return]  # it takes the command's arguments and the options
+
+
+def address_options(command: _F) -> _F:
+    """Adds what a command needs that asks about no view: it gets `connection: Connection` and `as_json: bool`, too."""
+
+    @wraps(command)
+    def with_connection(*args: Any, url: str | None, key: str | None, **others: Any) -> Any:
+        found_url, found_key = address(url, key, os.environ)
+        return command(*args, connection=Connection(found_url, found_key), **others)
+
+    decorated: Any = with_connection
+    for option in reversed((*_ADDRESS, _JSON)):
+        decorated = option(decorated)
+    return decorated  # type: ignore[no-any-return]  # as above
 
 
 def fresh_option(command: _F) -> _F:

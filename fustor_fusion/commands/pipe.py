@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import click
 
-from fustor_fusion.commands.options import Connection, connection_options
+from fustor_fusion.commands.options import Connection, address_options
 
 _EXAMPLES = """\b
 Examples:
@@ -30,7 +30,7 @@ def pipe() -> None:
 
 
 @pipe.command("list", short_help="Every pipe in one line.", context_settings=_HELP)
-@connection_options
+@address_options
 def list_pipes(connection: Connection, as_json: bool) -> int:
     """Show every pipe, what it does and what it should do."""
     from fustor_fusion.commands.asking import run
@@ -41,7 +41,7 @@ def list_pipes(connection: Connection, as_json: bool) -> int:
 
 @pipe.command(short_help="All about one pipe.", context_settings=_HELP)
 @click.argument("id")
-@connection_options
+@address_options
 def show(id: str, connection: Connection, as_json: bool) -> int:  # noqa: A002 (the word of the interface)
     """Show the layers, flags, conditions and counters of the pipe ID."""
     from fustor_fusion.commands.asking import run
@@ -53,7 +53,7 @@ def show(id: str, connection: Connection, as_json: bool) -> int:  # noqa: A002 (
 @pipe.command(short_help="What a pipe has been through.", context_settings=_HELP)
 @click.argument("id")
 @click.option("--last", type=click.IntRange(1), default=50, show_default=True, help="Show so many steps.")
-@connection_options
+@address_options
 def history(id: str, last: int, connection: Connection, as_json: bool) -> int:  # noqa: A002 (the word of the interface)
     """Show the steps of the pipe ID, oldest first."""
     from fustor_fusion.commands.asking import run
@@ -83,7 +83,7 @@ def _steering(verb: str, short_help: str, text: str, *options: Callable[[Any], A
         raw = path.encode("utf-8", "surrogateescape")
         return run(steer(connection, id, verb, reason=reason, after_halt=after_halt, path=raw, shallow=shallow, as_json=as_json))
 
-    command: Callable[..., int] = connection_options(say)
+    command: Callable[..., int] = address_options(say)
     for option in (
         *options,
         _NEEDED if reason_needed else _REASON,

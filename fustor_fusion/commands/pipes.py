@@ -1,7 +1,6 @@
 """What the commands of `fustor pipe` do, and how their answers look."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from fustor_core.cli import print_error
@@ -19,7 +18,7 @@ _GAP: Final = "  "
 
 async def show_all(connection: Connection, *, as_json: bool) -> int:
     """A table of all pipes."""
-    async with asking(replace(connection, verbose=False), local_paths=False) as run:
+    async with asking(connection, local_paths=False) as run:
         pipes = await run.client.pipes()
         if as_json:
             run.output.write(json_lines.document(pipes, run.trust.meta))
@@ -30,7 +29,7 @@ async def show_all(connection: Connection, *, as_json: bool) -> int:
 
 async def show_one(connection: Connection, pipe: str, *, as_json: bool) -> int:
     """All about one pipe."""
-    async with asking(replace(connection, verbose=False), local_paths=False) as run:
+    async with asking(connection, local_paths=False) as run:
         found = await run.client.pipe(pipe)
         if as_json:
             run.output.write(json_lines.document(found, run.trust.meta))
@@ -41,7 +40,7 @@ async def show_one(connection: Connection, pipe: str, *, as_json: bool) -> int:
 
 async def show_history(connection: Connection, pipe: str, last: int, *, as_json: bool) -> int:
     """The last steps of a pipe."""
-    async with asking(replace(connection, verbose=False), local_paths=False) as run:
+    async with asking(connection, local_paths=False) as run:
         rows = (await run.client.history(pipe))[-last:]
         if as_json:
             run.output.write(json_lines.document(rows, run.trust.meta))
@@ -62,7 +61,7 @@ async def steer(
     as_json: bool,
 ) -> int:
     """Say `verb` to one pipe, or to every pipe of every agent: each is asked, and each that does not do it is named."""
-    async with asking(replace(connection, verbose=False), local_paths=False) as run:
+    async with asking(connection, local_paths=False) as run:
         targets = [pipe] if pipe else [each.id for each in await run.client.pipes() if each.side == "agent"]
         accepted: list[Pipe] = []
         for target in targets:
