@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from fustor_agent.intent import NotPossible
+from fustor_agent.intent import NothingThere, NotPossible
 from fustor_agent.pipe import AgentPipe
 from fustor_core.clock import wall
 from fustor_core.errors import Forbidden, FustorError, Unidentified
@@ -114,6 +114,8 @@ class _Api:
             await pipe.act(asked.verb, reason=asked.reason, after_halt=asked.after_halt, path=asked.path, shallow=asked.shallow)
         except NotPossible as error:
             raise acting.not_possible(str(error), error.allowed) from error
+        except NothingThere as error:
+            raise acting.refusal(acting.NO_SUCH_PATH, str(error)) from error
         return _answer(_shape(pipe), status=202)
 
     def _check_key(self, authorization: str | None) -> None:

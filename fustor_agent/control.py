@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 
-from fustor_agent.intent import NotPossible
+from fustor_agent.intent import NothingThere, NotPossible
 from fustor_agent.pipe import AgentPipe
 from fustor_agent.retry import Retry
 from fustor_agent.senders import Control, Sender
 from fustor_core.clock import boottime
 from fustor_core.errors import ConfigurationError, Refused, SessionLost, StoreUnavailable, Unreachable
+from fustor_core.http.acting import NO_SUCH_PATH
 from fustor_core.rows import to_row
 from fustor_core.supervision import all_running, weightiest
 from fustor_core.wire import Command, Done, Heartbeat, HeartbeatEcho, HelloAgent, States
@@ -153,6 +154,8 @@ class ControlLink:
                 )
             except NotPossible as error:
                 done = Done(command.number, str(error), "not-possible", list(error.allowed))
+            except NothingThere as error:
+                done = Done(command.number, str(error), NO_SUCH_PATH)
             except StoreUnavailable as error:
                 done = Done(command.number, str(error), "not-recorded")
         # What is wanted now is known to fusion before it hears that it is done.

@@ -42,6 +42,10 @@ class NotPossible(Exception):
         self.allowed = allowed
 
 
+class NothingThere(Exception):
+    """What an operator names is not in the root."""
+
+
 _D = Desired
 # What has no row is refused. `start after_halt` is a row of its own: a halt was called for a reason, and ends only by name.
 AFTER_HALT: Final = "start after_halt"

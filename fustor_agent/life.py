@@ -17,6 +17,7 @@ from fustor_agent.noticing.watching import Watching
 from fustor_agent.outbox import Outbox
 from fustor_agent.patience import Patience
 from fustor_agent.reading.readers import Readers
+from fustor_agent.reading.reading import ReadingStamps
 from fustor_agent.retry import Retry
 from fustor_agent.root.known_roots import KnownRoots
 from fustor_agent.root.pipe_root import PipeRoot, remedy_of
@@ -26,8 +27,9 @@ from fustor_agent.session.run import SessionRun
 from fustor_agent.session.standstill import SILENT, Standstill
 from fustor_agent.session.walks import Begin, Walk, begin
 from fustor_agent.sources import Source
-from fustor_core.clock import Offset, minute_of_day
-from fustor_core.errors import AnotherRoot, RootGone, SessionLost
+from fustor_core.clock import Offset, boottime, minute_of_day
+from fustor_core.errors import AnotherRoot, RootGone, SessionLost, SourceError
+from fustor_core.evidence import Seen, Unreadable
 from fustor_core.state import EventType, HealthState, LifecycleState
 from fustor_core.steering import Steering
 from fustor_core.supervision import TICK, weightiest, while_running
@@ -37,6 +39,8 @@ log = logging.getLogger(__name__)
 
 ROOT_RETRY: Final = 2.0
 """Seconds between looks for a root that is gone."""
+LOOK_WITHIN: Final = 2.0
+"""Seconds that an operator waits for a look at what is named."""
 NO_WINDOW: Final = "outside-windows"
 
 
@@ -109,6 +113,25 @@ class Life:
         """Audit `path` and all below it, or what has moved, after what is being listed at the moment."""
         self._auditing.order(path, shallow=shallow)
         self._reconsider()
+
+    async def may_hold(self, path: bytes) -> bool:
+        """Whether something is at `path` in the root at this moment, or that cannot be known soon. If not, fusion is told."""
+        if (run := self._run) is None:
+            return True
+        stamps = ReadingStamps(run.stamper)
+        try:
+            async with asyncio.timeout(LOOK_WITHIN):
+                look = await self._readers.run(lambda: self._source.check([path], stamps), in_doubt=True)
+        except (TimeoutError, SourceError):
+            return True
+        finally:
+            # What is found here is not sent.
+            stamps.give_up()
+        if any(isinstance(each, Unreadable) or (each.path == path and isinstance(each, Seen)) for each in look.evidence):
+            return True
+        self._outbox.mark([path], boottime())
+        self._woken()
+        return False
 
     def _reconsider(self) -> None:
         """What is due may be something else than what is waited for; a walk over everything goes on."""

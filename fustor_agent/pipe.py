@@ -9,11 +9,12 @@ from typing import Final
 
 from fustor_agent import phases
 from fustor_agent.audit.plan import Order
-from fustor_agent.intent import Desired, Intents, NotPossible, Wish, decide
+from fustor_agent.intent import Desired, Intents, NothingThere, NotPossible, Wish, decide
 from fustor_agent.life import Life
 from fustor_agent.retry import Retry
 from fustor_core.conditions import Conditions
 from fustor_core.errors import ConfigurationError, Refused, StoreUnavailable, Unreachable
+from fustor_core.paths import show
 from fustor_core.pipe import PipeState
 from fustor_core.state import EventType, HealthState, LifecycleState, StateMachine
 from fustor_core.steering import Steering
@@ -88,8 +89,8 @@ class AgentPipe:
     async def act(self, verb: Verb, *, reason: str = "", after_halt: bool = False, path: bytes = b"", shallow: bool = False) -> None:
         """Take what an operator wants: recorded when this returns, and done as soon as it can be.
 
-        Raises NotPossible for what can never be, and StoreUnavailable where it cannot be recorded; then nothing has changed. A halt is
-        never refused, and takes effect before it is recorded.
+        Raises NotPossible for what can never be, NothingThere for an audit of a path at which there is nothing, and StoreUnavailable where
+        it cannot be recorded; then nothing has changed. A halt is never refused, and takes effect before it is recorded.
         """
         if verb is Verb.HALT:
             self._halt(reason or "halted by an operator")
@@ -105,6 +106,8 @@ class AgentPipe:
             wanted = decide(before, verb, after_halt=after_halt)
             if verb in (Verb.SNAPSHOT, Verb.AUDIT) and self._life is None:
                 raise NotPossible("the pipe is not at work, so it lists everything when it starts: start it", (Verb.START.value,))
+            if verb is Verb.AUDIT and audit.path and self._life is not None and not await self._life.may_hold(audit.path):
+                raise NothingThere(f"the root {self._root} holds nothing at {show(audit.path)}: nothing is audited")
             if wanted is not before or verb is Verb.HALT:
                 try:
                     await asyncio.to_thread(self._intents.record, self.name, Wish(wanted, reason))

@@ -181,6 +181,7 @@ class Board:
             (remote.last_heartbeat or last.at) if gone else _since(remote.history),
             last.version,
             remote.last_heartbeat,
+            report.root if report else "",
             report.conditions if report and not gone else [],
             report.counters if report else {},
         )

@@ -70,7 +70,7 @@ class Client:
     ) -> None:
         self._url = checked_url(url)
         self._headers = {} if key is None else {"Authorization": f"Bearer {_checked_key(key)}"}
-        self._view = "/v1/views/" + quote_from_bytes(view.encode("utf-8", "surrogateescape"), safe="")
+        self._view = _view_route(view)
         demands: dict[str, Parameter | None] = {"max_age": max_age, "require_complete": require_complete or None}
         self._demands = {name: value for name, value in demands.items() if value is not None}
         self._heard = heard
@@ -93,9 +93,9 @@ class Client:
         """The views that the key may read."""
         return (await self._get("/v1/views", Answer[list[View]])).data
 
-    async def roots(self) -> Sequence[Root]:
-        """The roots of the view."""
-        return (await self._get(f"{self._view}/roots", Answer[list[Root]])).data
+    async def roots(self, view: str | None = None) -> Sequence[Root]:
+        """The roots of the view, or of another."""
+        return (await self._get(f"{self._view if view is None else _view_route(view)}/roots", Answer[list[Root]])).data
 
     async def stat(self, path: bytes) -> Answer[Entry]:
         """What is at `path` in the view."""
@@ -265,6 +265,10 @@ def _checked_key(key: str) -> str:
     if not key.isascii() or not key.isprintable() or " " in key or not key:
         raise ConfigurationError("the key is no key: it should be printable ASCII without spaces; correct --key or FUSTOR_KEY")
     return key
+
+
+def _view_route(view: str) -> str:
+    return "/v1/views/" + quote_from_bytes(view.encode("utf-8", "surrogateescape"), safe="")
 
 
 def _segment(text: str) -> str:

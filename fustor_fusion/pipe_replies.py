@@ -22,6 +22,7 @@ class Pipe(Struct, frozen=True):
     version: int
     last_heartbeat: str | None
     counters: dict[str, int]
+    root: str = ""
 
 
 class HistoryRow(Struct, frozen=True):

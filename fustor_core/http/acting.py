@@ -14,7 +14,8 @@ VERBS: Final = (Verb.PAUSE, Verb.RESUME, Verb.STOP, Verb.START, Verb.RESTART, Ve
 _PARAMETERS: Final = {Verb.START: ("reason", "after_halt"), Verb.AUDIT: ("reason", "path", "shallow")}
 LONGEST_REASON: Final = 1000
 _NOT_POSSIBLE: Final = "not-possible"
-_STATUS: Final = {"no-such-pipe": 404, _NOT_POSSIBLE: 409, "not-recorded": 503}
+NO_SUCH_PATH: Final = "no-such-path"
+_STATUS: Final = {"no-such-pipe": 404, NO_SUCH_PATH: 404, _NOT_POSSIBLE: 409, "not-recorded": 503}
 _TRUTHS: Final = {"": True, "true": True, "1": True, "false": False, "0": False}
 
 

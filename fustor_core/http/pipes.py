@@ -19,7 +19,8 @@ UNKNOWN: Final = "UNKNOWN"
 @dataclass(frozen=True, slots=True)
 class PipeView:
     """A pipe as it is shown. Times are wall-clock ns. `pipe_state` is the text of `value`; once a heartbeat is late, that and the layers
-    are UNKNOWN, and the value is None, since the last one. `last_heartbeat` is None for a pipe of the process that answers."""
+    are UNKNOWN, and the value is None, since the last one. `last_heartbeat` is None for a pipe of the process that answers. `root` is what
+    it serves; empty for a pipe of fusion, and where its agent has not said yet."""
 
     id: str
     side: str
@@ -33,6 +34,7 @@ class PipeView:
     since: int
     version: int
     last_heartbeat: int | None = None
+    root: str = ""
     conditions: Sequence[wire.Condition] = ()
     counters: Mapping[str, int] = field(default_factory=dict)
 
@@ -58,6 +60,7 @@ class PipeShape(Struct, frozen=True):
     since: str
     version: int
     last_heartbeat: str | None
+    root: str
     counters: Mapping[str, int]
 
 
@@ -93,6 +96,7 @@ def pipe(view: PipeView) -> PipeShape:
         format_wall(view.since),
         view.version,
         heartbeat,
+        view.root,
         view.counters,
     )
 
@@ -125,6 +129,7 @@ def view_of(machine: StateMachine, side: str, report: wire.PipeReport | None = N
         report.phase if report else "",
         snapshot.since,
         snapshot.version,
+        root=report.root if report else "",
         conditions=report.conditions if report else (),
         counters=report.counters if report else {},
     )

@@ -78,7 +78,7 @@ class Asking:
     async def place(self, typed: bytes, *, recursive: bool = False, may_come: bool = False) -> Place:
         """What a typed path stands for; of several readings, the first that exists, else the last, or the likeliest of what `may_come`.
         Raises NoSuchPath."""
-        possible = readings(typed, _here(), self.sources)
+        possible = readings(typed, here(), self.sources)
         for view in possible if may_come else possible[:-1]:
             with suppress(NoSuchPath):
                 await self._freshen(view, recursive=recursive)
@@ -130,7 +130,7 @@ async def asking(connection: Connection, *, local_paths: bool = True) -> AsyncIt
         run = Asking(client, Output(), trust, fresh=connection.fresh)
         if local_paths:
             run.roots = await client.roots()
-            run.sources = _sources(run.roots)
+            run.sources = local_sources(run.roots)
             # How the roots are altogether is not what was asked.
             trust.forget()
         yield run
@@ -147,7 +147,7 @@ def run(main: Coroutine[Any, Any, int]) -> int:
     return asyncio.run(main)
 
 
-def _here() -> list[bytes]:
+def here() -> list[bytes]:
     """The present directory: as the shell names it, if it is right, and as it really is."""
     real = os.getcwdb()
     named = os.environb.get(b"PWD", b"")
@@ -157,7 +157,7 @@ def _here() -> list[bytes]:
     return [real]
 
 
-def _sources(roots: Sequence[Root]) -> list[Source]:
+def local_sources(roots: Sequence[Root]) -> list[Source]:
     """The directories of this machine that are indexed: as the agents' settings name them, and as they really are."""
     try:
         with open(_BOOT_ID, encoding="ascii") as file:

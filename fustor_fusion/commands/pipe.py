@@ -97,7 +97,9 @@ def _steering(verb: str, short_help: str, text: str, *options: Callable[[Any], A
 _WHY: Final = "Why, for whoever reads the history."
 _NEEDED: Final = click.option("--reason", metavar="TEXT", required=True, help=_WHY)
 _REASON: Final = click.option("--reason", metavar="TEXT", default="", help=_WHY)
-_path = click.option("--path", metavar="PATH", default="", help="Only this path in the root of the pipe, and all below it.")
+_path = click.option(
+    "--path", metavar="PATH", default="", help="Only PATH and all below it: a path of this machine, of a view, or in the root of the pipe."
+)
 _shallow = click.option("--shallow", is_flag=True, help="Only the directories that have moved since they were last listed.")
 _after_halt = click.option("--after-halt", is_flag=True, help="Also if it was halted.")
 

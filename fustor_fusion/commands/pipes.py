@@ -1,13 +1,18 @@
 """What the commands of `fustor pipe` do, and how their answers look."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Final
 
 from fustor_core.cli import print_error
-from fustor_core.errors import FustorError
+from fustor_core.errors import FustorError, NoSuchPath
+from fustor_core.paths import show
 from fustor_core.printable import one_line
+from fustor_fusion.client import Client
 from fustor_fusion.commands import json_lines
 from fustor_fusion.commands.asking import Asking, asking
+from fustor_fusion.commands.in_root import mounted, paths_in
 from fustor_fusion.commands.lamps import details
 from fustor_fusion.commands.options import Connection
 from fustor_fusion.lamp import lamp
@@ -66,7 +71,8 @@ async def steer(
         accepted: list[Pipe] = []
         for target in targets:
             try:
-                accepted.append(await run.client.steer(target, verb, reason=reason, after_halt=after_halt, path=path, shallow=shallow))
+                say = partial(run.client.steer, target, verb, reason=reason, after_halt=after_halt, shallow=shallow)
+                accepted.append(await (_say_of(run.client, target, say, path) if path else say()))
             except FustorError as error:
                 if pipe:
                     raise
@@ -77,6 +83,15 @@ async def steer(
         else:
             _write(run, [f"{each.id}{_GAP}should be {each.desired} ({lamp(each)} at the moment)" for each in accepted])
     return run.code
+
+
+async def _say_of(client: Client, pipe: str, say: Callable[..., Awaitable[Pipe]], typed: bytes) -> Pipe:
+    """Say it of a path as it was typed: of several readings, the first at which the agent finds something. Raises NoSuchPath."""
+    root = (await client.pipe(pipe)).root
+    for path in paths_in(await mounted(client, root), typed):
+        with suppress(NoSuchPath):
+            return await say(path=path)
+    raise NoSuchPath(f"{show(typed)}: the agent looked, and the root {root} holds nothing there; give a path of a view, or in the root")
 
 
 def _table(pipes: Sequence[Pipe]) -> list[str]:

@@ -15,6 +15,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.system import KEY, NOT_YOUNG, System
+from tests.e2e.test_pipe_commands import pipe
 from tests.e2e.test_steering import act, pipe_of, refused, wait_state
 from tests.polling import eventually
 
@@ -142,6 +143,22 @@ def test_an_audit_of_a_path_reads_that_and_all_below_it(live: System) -> None:
         assert refused(live, "audit", path="../d1").status == 400
         act(live, "audit", path="/d2/")
         live.wait_equal()
+
+
+def test_an_audit_takes_paths_as_people_type_them(live: System) -> None:
+    for number, typed in ((3, "/data/d3"), (4, str(live.root / "d4")), (5, "d5"), (6, "d6/b")):
+        with written_through_mapping(live.root / f"d{number}" / "b"):
+            code, _, errors = pipe(live, "audit", live.pipe, "--path", typed)
+            assert (code, errors) == (0, "")
+            eventually(lambda: entry(live, f"d{number}/b".encode())["via"] == "audit")  # noqa: B023 - called at once
+    for typed in ("/data/no-such", "no-such/below", str(live.root / "no-such"), "/data/d3/b/below"):
+        code, out, errors = pipe(live, "audit", live.pipe, "--path", typed)
+        assert (code, out) == (1, "")
+        assert errors.startswith(f"fustor: {typed}: ")
+        assert len(errors.splitlines()) == 1
+    assert refused(live, "audit", path="no-such").status == 404
+    assert refused(live, "audit", path="no-such", port=live.agent_port).status == 404
+    assert not audited(live)
 
 
 def test_an_audit_is_refused_where_there_can_be_none(live: System) -> None:

@@ -129,6 +129,7 @@ PIPE = PipeView(
     since=EPOCH,
     version=7,
     last_heartbeat=EPOCH + 1,
+    root="data",
     conditions=[Condition("watch-limit", EPOCH, "12 directories are not watched", "sysctl")],
     counters={"sent": 4},
 )

@@ -75,6 +75,7 @@ async def test_pipes_and_their_history(served: Served) -> None:
         "since": "2023-11-14T22:13:20.000000000Z",
         "version": 7,
         "last_heartbeat": "2023-11-14T22:13:20.000000001Z",
+        "root": "data",
         "counters": {"sent": 4},
     }
     assert answer["meta"]["complete"] is True
