@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Literal, TypeVar
 
@@ -11,7 +11,7 @@ from fustor_core.state.deadlines import Deadlines
 from fustor_core.state.errors import PersistenceError
 from fustor_core.state.graph import Node, node_of
 from fustor_core.state.guards import Guards
-from fustor_core.state.machine import URGENT, Machine
+from fustor_core.state.machine import INITIAL, URGENT, Machine
 from fustor_core.state.orders import Event, Payload, Unreadable, read_all
 from fustor_core.state.planning import plan
 from fustor_core.state.records import Snapshot, Transition
@@ -43,6 +43,15 @@ def interrupted(state: MachineState) -> MachineState:
         warned=state.warned,
         held=state.held,
     )
+
+
+def _from_initial(steps: Sequence[Transition]) -> Sequence[Transition]:
+    """The steps, below the initial state where they reach back to it. That is no step, so no store has it: its time is that of the first
+    step, up to which it stood."""
+    if not steps or steps[0].version != 1 or not steps[0].events:
+        return steps
+    first = steps[0]
+    return [first._replace(version=0, events=(), after=first.before, changed=False, reason=INITIAL), *steps]
 
 
 class StateMachine(Machine):
@@ -203,7 +212,7 @@ class StateMachine(Machine):
             saver.follow(stored.mark, stored.record.desired)
         record, node = stored.record, node_of(stored.record.state)
         # A new one, not cleared: whoever copies the history without the lock finds the old rows or the new.
-        self._history = deque(stored.history, maxlen=self._history.maxlen)
+        self._history = deque(_from_initial(stored.history), maxlen=self._history.maxlen)
         self._node = node
         self._snapshot = Snapshot(self.id, self.run, record.version, node.state, node.pipe_state, record.reason, record.since)
         if self._deadlines is not None:

@@ -20,6 +20,8 @@ from fustor_core.state.vocabulary import EventType, Layer, MachineState
 
 _Row = TypeVar("_Row")
 
+INITIAL: Final = "initial state"
+"""The reason of the first row of a history, which is no step."""
 URGENT: Final = frozenset({EventType.EMERGENCY_STOP, EventType.FAULT})
 """What takes effect before it is saved, whatever the policy."""
 
@@ -53,7 +55,7 @@ class Machine:
         self._deadlines: Deadlines | None = None
         self._node = node_of(initial)
         now = clock()
-        first = Transition(machine, self.run, 0, now, (), self._node.state, self._node.state, False, "initial state")
+        first = Transition(machine, self.run, 0, now, (), self._node.state, self._node.state, False, INITIAL)
         self._history: deque[Transition] = deque([first], maxlen=sizes[0])
         self._refusals: Final[deque[Rejection]] = deque(maxlen=sizes[1])
         self._snapshot = Snapshot(machine, self.run, 0, self._node.state, self._node.pipe_state, first.reason, now)

@@ -51,6 +51,7 @@ def test_after_sigkill_the_history_says_interrupted_where_it_is_kept(system: Sys
     eventually(lambda: system.states()[-len(again) :] == again)
     rows = system.get(f"/v1/pipes/{system.pipe}/history")["data"]
     assert [row["version"] for row in rows] == list(range(rows[0]["version"], 10 if store == "sqlite" else 5))
+    assert (rows[0]["version"], rows[0]["events"], rows[0]["reason"]) == (0, [], "initial state")
     assert [row["reason"] for row in rows].count("interrupted") == (store == "sqlite")
 
 

@@ -34,8 +34,12 @@ def test_after_a_crash_nothing_runs_and_the_history_says_interrupted(policy: str
     machine.subscribe(heard.append)
     assert machine.restore_state(mode="interrupted")
     assert (machine.snapshot.version, machine.snapshot.state, machine.snapshot.reason) == (2, after, "interrupted")
-    assert [(row.run, row.reason) for row in machine.history()] == [("first", "as it is"), ("second", "interrupted")]
-    assert tuple(heard) == machine.history()[1:]
+    assert [(row.run, row.reason) for row in machine.history()] == [
+        ("first", "initial state"),
+        ("first", "as it is"),
+        ("second", "interrupted"),
+    ]
+    assert tuple(heard) == machine.history()[2:]
     assert machine.flush(30)
     again = StateMachine("a:b", store=store)
     assert again.restore_state()
