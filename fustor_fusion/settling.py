@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from fustor_core.evidence import Kind
-from fustor_core.paths import is_below
+from fustor_core.paths import is_below, split
 from fustor_fusion.query import Found, Instant
 from fustor_fusion.sessions.writing import is_written, written_below
 from fustor_fusion.stores import RootRecord
@@ -19,6 +19,10 @@ DEFAULT_QUIET: Final = 10.0
 """Seconds."""
 _FEW: Final = 100
 _SECOND: Final = 1_000_000_000
+
+
+def _reached(_: bytes) -> bool:
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +45,13 @@ class Stillness:
 @dataclass(frozen=True, slots=True)
 class Settling:
     """Judges the entries of one reading of one root. `live` was taken before the reading, `quiet` is in ns, `epoch` the wall-clock ns of
-    stamp 0."""
+    stamp 0. `unreached` tells of a directory whether it, or one above it, could not be read: nobody knows what happened in it since."""
 
     quiet: int
     epoch: int
     live: LiveRoot
     record: RootRecord
+    unreached: Callable[[bytes], bool] = _reached
     _until: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -61,7 +66,8 @@ class Settling:
         if found.kind not in (Kind.DIRECTORY, Kind.FILE):
             writing = None
         until = self._until_for(found, oldest)
-        if found.entry is None or not found.fresh or not self.live.follows or not self.live.alive or until <= 0:
+        known = found.entry is not None and found.fresh and self.live.follows and self.live.alive and until > 0
+        if not known or self.unreached(split(found.path)[0]):
             return Stillness(writing, written or int(writing or False), until, None)
         return Stillness(writing, written or int(writing or False), until, settles_at(found, self.quiet, self.epoch.__add__))
 

@@ -1,13 +1,15 @@
 """The part of a view that one request touches, and one consistent reading of each root in it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import lru_cache
 from types import TracebackType
 from typing import Final, Self
 
 from fustor_core.http.pipes import condition
 from fustor_core.http.problems import Problem
+from fustor_core.paths import ROOT
 from fustor_fusion.api.parameters import Asked
 from fustor_fusion.api.ports import RootFacts
 from fustor_fusion.api.shapes import Shaper, wall
@@ -18,6 +20,7 @@ from fustor_fusion.views import Mount, Place, View
 
 NOT_ENOUGH: Final = "not-fresh-enough"
 """The problem of an answer that is not as good as was demanded."""
+_FEW: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ class OpenScope:
                     self.roots.append(OpenRoot(mount, None, None, None, Shaper(mount, 0, None)))
                     continue
                 reading = stack.enter_context(moment.store.reading())
-                settling = Settling(self.scope.quiet, moment.epoch, moment.live, reading.record())
+                settling = Settling(self.scope.quiet, moment.epoch, moment.live, reading.record(), unreached_in(reading))
                 self.roots.append(OpenRoot(mount, moment, reading, settling, Shaper(mount, moment.epoch, settling)))
             self._stack = stack.pop_all()
         return self
@@ -95,6 +98,13 @@ class OpenScope:
             age = "of no known age" if trust.as_of is None else f"as of {wall(trust.as_of)}"
             raise _not_enough(trust, f"the answer would be {age}: older than `max_age` allows. Wait, or ask for less")
         return trust
+
+
+def unreached_in(reading: Reading) -> Callable[[bytes], bool]:
+    """Tells of directories whether they, or one above them, could not be read. Entries come by directory, so each is looked up once."""
+    if not reading.trust(ROOT).unreadable:
+        return lambda directory: False
+    return lru_cache(_FEW)(lambda directory: reading.trust(directory).unreached > 0)
 
 
 def members(trust: Trustworthiness) -> dict[str, object]:
