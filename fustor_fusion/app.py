@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 
 from aiohttp import web
 
-from fustor_core.errors import ConfigurationError
+from fustor_core.errors import ConfigurationError, StoreUnavailable
 from fustor_core.files import make_private_directory
 from fustor_core.http.hosts import Hosts
 from fustor_core.http.serving import listening
@@ -80,8 +80,7 @@ async def start(stack: AsyncExitStack, settings: FusionSettings, pipe: FusionPip
     roots = RootRegistry(open_store, options, board.progress)
     stack.push_async_callback(roots.close)
     if settings.store == "sqlite":
-        for name in kept_roots(settings.data / "roots"):
-            await roots.open(name)
+        await _open_kept(roots, settings)
     receiver = Receiver(roots.open, _may_push, board, settings.session.heartbeat_every)
     stack.enter_context(LoopWatch(pipe.loop_stalled).watching())
 
@@ -113,6 +112,15 @@ async def start(stack: AsyncExitStack, settings: FusionSettings, pipe: FusionPip
     stack.callback(feed.end)
     log.info("fusion listens on http://%s:%d", settings.listen.host, port)
     return receiver
+
+
+async def _open_kept(roots: RootRegistry, settings: FusionSettings) -> None:
+    """Open every root that is kept. Raises ConfigurationError for one that cannot be: a fusion without it would answer that it is empty."""
+    for name in kept_roots(settings.data / "roots"):
+        try:
+            await roots.open(name)
+        except StoreUnavailable as error:
+            raise ConfigurationError(f"the root {name} cannot be opened: {error}, then start fusion again") from error
 
 
 def _agents(roots: RootRegistry, receiver: Receiver) -> list[host.AgentFacts]:

@@ -60,7 +60,7 @@ class StoreFile:
         except sqlite3.DatabaseError as error:
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF  # raised by us: rows contradict each other
             if code in _PASSING:
-                raise StoreUnavailable(f"{self.path} cannot be used at the moment ({error}): see to its disk; it is tried again") from error
+                raise StoreUnavailable(f"{self.path} cannot be used at the moment ({error}): see to its disk") from error
             if code in _BROKEN:
                 self.damage = damaged(self.path, str(error))
                 raise self.damage from error

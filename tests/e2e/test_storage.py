@@ -128,6 +128,27 @@ def test_the_disk_of_fusion_is_full(system: System) -> None:
         system.end()
 
 
+@pytest.mark.skipif(not namespaces_work(), reason="needs user namespaces that may mount")
+def test_a_fusion_that_is_started_on_a_full_disk_says_so_and_ends(system: System) -> None:
+    fill(system, 50)
+    with small_disk(system.directory / "fusion") as disk:
+        system.fusion_wrapper = disk.inside
+        system.start()
+        system.wait_equal()
+        assert system.fusion is not None
+        system.fusion.stop()
+        disk.leave(0)
+        fusion = system.launch_fusion()
+        assert fusion.wait(20) == 2
+        told = fusion.log.read_text().splitlines()[-1]
+        assert told.startswith("fustor: the root data cannot be opened: ")
+        assert told.endswith("see to its disk, then start fusion again")
+        disk.leave(100_000)
+        system.start_fusion()
+        check_at_rest(system, set(), within=60)
+        system.end()
+
+
 def pipe(system: System, name: str) -> Any:  # JSON
     return system.get(f"/v1/pipes/{name}")["data"]
 
