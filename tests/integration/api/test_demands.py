@@ -68,11 +68,13 @@ async def test_every_answer_says_why_it_is_not_complete(served: Served) -> None:
 async def test_nothing_is_settled_below_a_directory_that_cannot_be_read(served: Served) -> None:
     whole = {each["path"] for each in (await served.query("find", b"/data/a", "&settled=true&quiet=0s"))["data"]}
     assert "/data/a/001.py" in whole
-    frame = Contribution("nas-1", "run", "s", 4, Via.LIVE, [Unreadable(b"a", 4_000, "Permission denied")])
+    # Above what is asked for, which has been listed itself.
+    frame = Contribution("nas-1", "run", "s", 4, Via.LIVE, [Unreadable(b"", 4_000, "Permission denied")])
     served.roots.held["data"].store.commit([frame], now=5_000, drop_to=0)
-    assert (await served.query("stat", b"/data/a/001.py", "&quiet=0s"))["data"]["settled"] is None
+    for path in (b"/data/a", b"/data/a/001.py"):
+        assert (await served.query("stat", path, "&quiet=0s"))["data"]["settled"] is None
+        assert (await served.query("rest", path, "&quiet=0s"))["data"]["settled"] is None
     assert (await served.query("find", b"/data/a", "&settled=true&quiet=0s"))["data"] == []
-    assert (await served.query("find", b"/data", "&settled=true&quiet=0s&name=empty"))["data"] != []
 
 
 async def test_unreadable_directories_are_said(served: Served) -> None:
