@@ -1,18 +1,24 @@
 """What `fustor status` does, and how its lines look."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
+from fustor_core.errors import Refused
 from fustor_core.printable import one_line
+from fustor_fusion.client import Client
 from fustor_fusion.commands import json_lines
 from fustor_fusion.commands.asking import asking
+from fustor_fusion.commands.drift import drift_line
 from fustor_fusion.commands.options import Connection
 from fustor_fusion.lamp import lamp
 from fustor_fusion.pipe_replies import Pipe
+from fustor_fusion.replies import DriftFound
 
 _PERIOD: Final = 1.0
+_NO_DRIFTS: Final[Mapping[str, DriftFound]] = {}
 _COLOURS: Final = {
     "live": "32",
     "ready": "32",
@@ -35,7 +41,9 @@ async def show_lamps(connection: Connection, *, as_json: bool, watch: bool) -> i
             if as_json:
                 text = json_lines.document(pipes, run.trust.meta)
             else:
-                text = "".join(lines(pipes, verbose=connection.verbose, colours=run.output.is_terminal)).encode()
+                drifts = await _drifts(run.client) if connection.verbose and any(pipe.root for pipe in pipes) else {}
+                shown = lines(pipes, verbose=connection.verbose, colours=run.output.is_terminal, drifts=drifts)
+                text = "".join(shown).encode()
             if text != before:
                 run.output.write(text)
                 run.output.flush()
@@ -45,8 +53,15 @@ async def show_lamps(connection: Connection, *, as_json: bool, watch: bool) -> i
             await asyncio.sleep(_PERIOD)
 
 
-def lines(pipes: Sequence[Pipe], *, verbose: bool, colours: bool) -> list[str]:
-    """One line a pipe; with `verbose` also its layers, its flags, its counters and all its conditions."""
+async def _drifts(client: Client) -> Mapping[str, DriftFound]:
+    """What audits found of each root that the key may read."""
+    with suppress(Refused):
+        return {root.root: root.drift for view in await client.views() for root in await client.roots(view.view)}
+    return {}
+
+
+def lines(pipes: Sequence[Pipe], *, verbose: bool, colours: bool, drifts: Mapping[str, DriftFound] = _NO_DRIFTS) -> list[str]:
+    """One line a pipe; with `verbose` also its layers, its flags, its counters, all its conditions, and the drift of its root."""
     if not pipes:
         return ["no pipes yet: no agent has reported\n"]
     width = max(len(pipe.id) for pipe in pipes)
@@ -59,6 +74,7 @@ def lines(pipes: Sequence[Pipe], *, verbose: bool, colours: bool) -> list[str]:
         shown.append(f"{one_line(pipe.id):<{width}}  {word}\n")
         if verbose:
             shown += [f"    {line}\n" for line in details(pipe)]
+            shown += [f"    {drift_line(drifts[pipe.root])}\n"] if pipe.root in drifts else []
     return shown
 
 

@@ -43,7 +43,8 @@ def list_pipes(connection: Connection, as_json: bool) -> int:
 @click.argument("id")
 @address_options
 def show(id: str, connection: Connection, as_json: bool) -> int:  # noqa: A002 (the word of the interface)
-    """Show the layers, flags, conditions and counters of the pipe ID."""
+    """Show the layers, flags, conditions and counters of the pipe ID, and what audits of its root found that no event had told, with the
+    directories in which most of it was."""
     from fustor_fusion.commands.asking import run
     from fustor_fusion.commands.pipes import show_one
 

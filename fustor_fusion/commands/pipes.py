@@ -5,6 +5,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
+import msgspec
+
 from fustor_core.cli import print_error
 from fustor_core.errors import FustorError, NoSuchPath
 from fustor_core.paths import show
@@ -12,13 +14,25 @@ from fustor_core.printable import one_line
 from fustor_fusion.client import Client
 from fustor_fusion.commands import json_lines
 from fustor_fusion.commands.asking import Asking, asking
+from fustor_fusion.commands.drift import drift_lines
 from fustor_fusion.commands.in_root import mounted, paths_in
 from fustor_fusion.commands.lamps import details
 from fustor_fusion.commands.options import Connection
 from fustor_fusion.lamp import lamp
 from fustor_fusion.pipe_replies import HistoryRow, Pipe
+from fustor_fusion.replies import DriftFound, Root
 
 _GAP: Final = "  "
+
+
+class ShownPipe(Pipe, frozen=True):
+    """A pipe, with the drift of its root; None where it has none, or no view that has it may be read."""
+
+    drift: DriftFound | None = None
+
+
+def _with_drift(pipe: Pipe, roots: Sequence[Root]) -> ShownPipe:
+    return msgspec.convert({**msgspec.structs.asdict(pipe), "drift": roots[0].drift if roots else None}, ShownPipe)
 
 
 async def show_all(connection: Connection, *, as_json: bool) -> int:
@@ -36,10 +50,11 @@ async def show_one(connection: Connection, pipe: str, *, as_json: bool) -> int:
     """All about one pipe."""
     async with asking(connection, local_paths=False) as run:
         found = await run.client.pipe(pipe)
+        roots = await mounted(run.client, found.root) if found.root else []
         if as_json:
-            run.output.write(json_lines.document(found, run.trust.meta))
+            run.output.write(json_lines.document(_with_drift(found, roots), run.trust.meta))
         else:
-            _write(run, [f"{found.id}{_GAP}{lamp(found)}", *(f"    {line}" for line in details(found))])
+            _write(run, [f"{found.id}{_GAP}{lamp(found)}", *(f"    {line}" for line in (*details(found), *drift_lines(roots)))])
     return run.code
 
 

@@ -9,7 +9,7 @@ from fustor_fusion.commands.options import Connection, connection_options
 _EXAMPLES = """\b
 Examples:
   fustor status
-  fustor status -v            layers, flags and conditions of each pipe
+  fustor status -v            layers, flags, conditions and drift of each pipe
   fustor status --watch       a table that stays up to date, until Ctrl-C
 """
 

@@ -1,6 +1,7 @@
 """Audits with real processes: what no event told is found, is seen in the states, and costs little where nothing has changed."""
 
 import http.client
+import json
 import mmap
 import os
 import signal
@@ -15,6 +16,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.system import KEY, NOT_YOUNG, System
+from tests.e2e.test_looking import command
 from tests.e2e.test_pipe_commands import pipe
 from tests.e2e.test_steering import act, pipe_of, refused, wait_state
 from tests.polling import eventually
@@ -66,6 +68,12 @@ def test_what_was_written_through_a_mapping_is_found(live: System) -> None:
     assert [found[kind] for kind in ("missing", "extra", "changed")] == [0, 0, 1]
     assert [(place["path"], place["changed"]) for place in found["places"]] == [("/data/d7", 1)]
     assert metric(live, "fustor_root_drift_entries_total", kind="changed") == 1
+    code, out, _ = pipe(live, "show", live.pipe)
+    assert code == 0
+    assert "    drift: audits found 1 changed, of which no event had told\n      /data/d7: 1 changed; last at " in out
+    assert json.loads(pipe(live, "show", live.pipe, "--json")[1])["data"]["drift"] == found
+    assert json.loads(pipe(live, "show", "fusion:default", "--json")[1])["data"]["drift"] is None
+    assert "    drift: audits found 1 changed, of which no event had told\n" in command(live, "status", "-v").stdout
 
 
 def test_what_events_tell_of_is_no_drift_however_often_it_is_audited(live: System) -> None:
