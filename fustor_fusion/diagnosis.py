@@ -115,8 +115,9 @@ def of_watches(limits: Limits | None, user: int, needed: int) -> list[Finding]:
     if limits is None:
         return [Finding(Word.WARN, "watches", "this machine has no inotify", "mount /proc; without it changes are only found by audits")]
     used = limits.watches[user]
-    what = f"{needed:,} needed for what is indexed of this machine, {used:,} in use, {limits.watches_allowed:,} allowed for each user"
-    wanted = max(524_288, 1 << (2 * max(needed, 1)).bit_length())
+    counted = f"{used:,} in use" + (" by processes that this user may see" if limits.hidden else "")
+    what = f"{needed:,} needed for what is indexed of this machine, {counted}, {limits.watches_allowed:,} allowed for each user"
+    wanted = max(524_288, 1 << (2 * max(needed, used, 1)).bit_length())
     remedy = f"sysctl fs.inotify.max_user_watches={wanted}"
     if needed > limits.watches_allowed:
         return [Finding(Word.FAIL, "watches", what, remedy)]
@@ -134,6 +135,13 @@ def of_files(processes: Sequence[OpenFiles]) -> list[Finding]:
         remedy = f"start it with a higher limit: ulimit -n {4 * each.allowed}, or LimitNOFILE= in its unit" if near else ""
         findings.append(Finding(Word.WARN if near else Word.OK, "open files", what, remedy))
     return findings
+
+
+def of_absence(place: str, error: str) -> Finding:
+    """A directory of this machine that is indexed cannot be looked into, whoever asks."""
+    return Finding(
+        Word.WARN, "permissions", f"{place} cannot be looked into: {error}", "bring it back; its pipe says what it does meanwhile"
+    )
 
 
 def of_permissions(place: str, unreadable: Sequence[str]) -> Finding:

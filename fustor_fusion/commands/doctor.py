@@ -23,6 +23,8 @@ def doctor(path: bytes | None, connection: Connection, as_json: bool) -> int:
     Of this machine: inotify watches needed and allowed, open files, the clock, whether what is indexed here can be read. By fusion:
     versions, room for its stores, agents and their clocks, and the conditions of every pipe and root; with PATH, those of answers about it.
 
+    --max-age and --require-complete are demands on the answers about PATH: where they are not met, that is a finding that failed.
+
     The exit code is 0 where nothing failed, 3 where fusion cannot be reached, 5 where something failed, so that answers are not as fresh or
     complete as they could be.
     """

@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Final
 
@@ -28,11 +29,12 @@ async def examine(connection: Connection, path: bytes | None, *, as_json: bool) 
     code, meta = 0, Meta(None, False, [])
     findings: list[Finding] = []
     try:
-        async with asking(connection) as run:
+        # What is demanded is demanded of answers about PATH; everything else is to be found whatever that is.
+        async with asking(replace(connection, max_age=None, require_complete=False)) as run:
             findings += await _of_fusion(run, connection.url)
             findings += await _of_here(run)
             if path is not None:
-                findings += await _of_path(run, path)
+                findings += await _of_path(run, connection, path)
             meta = run.trust.meta
             # What it has to say of trust it says as findings.
             run.trust.forget()
@@ -80,23 +82,33 @@ async def _usage(run: Asking, mount: bytes) -> Usage:
 
 def _of_permissions(sources: Sequence[bytes]) -> list[Finding]:
     # A source goes by the path that it was given, and by the one that this leads to.
-    places = sorted({os.path.realpath(source) for source in sources})
-    return [diagnosis.of_permissions(show(place), [show(each) for each in _unreadable_at(place)]) for place in places]
+    return [_of_place(place) for place in sorted({os.path.realpath(source) for source in sources})]
+
+
+def _of_place(place: bytes) -> Finding:
+    try:
+        return diagnosis.of_permissions(show(place), [show(each) for each in _unreadable_at(place)])
+    except OSError as error:
+        return diagnosis.of_absence(show(place), os.strerror(error.errno or 0))
 
 
 def _unreadable_at(place: bytes) -> list[bytes]:
     """The root and the directories right in it that this user may not read; what is further below, its pipe names."""
     try:
         below = [entry.path for entry in os.scandir(place) if entry.is_dir(follow_symlinks=False)]
-    except OSError:
+    except PermissionError:
         return [place]
     return sorted(path for path in below if not os.access(path, os.R_OK | os.X_OK))
 
 
-async def _of_path(run: Asking, typed: bytes) -> list[Finding]:
+async def _of_path(run: Asking, connection: Connection, typed: bytes) -> list[Finding]:
     try:
         place = await run.place(typed)
-        meta = (await run.stat(place)).meta
+        async with asking(connection, local_paths=False) as demanding:
+            meta = (await demanding.stat(place)).meta
+            demanding.trust.forget()
+    except NotFreshEnough as error:
+        return [Finding(Word.FAIL, f"path {show(typed)}", str(error), "see what is said of its root and its pipe")]
     except NoSuchPath as error:
         return [Finding(Word.FAIL, f"path {show(typed)}", str(error), "see whether it is below a root, and not excluded")]
     return diagnosis.of_answer(f"path {show(typed)}", meta.complete, meta.as_of, meta.conditions)

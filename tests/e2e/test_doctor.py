@@ -72,3 +72,27 @@ def test_a_fusion_that_cannot_be_reached(live: System) -> None:
     assert code == 3
     assert found["fusion"][0]["word"] == "fail"
     assert "cannot reach fusion" in found["fusion"][0]["what"]
+
+
+def test_a_root_that_is_not_there_is_not_one_that_may_not_be_read(live: System) -> None:
+    live.root.rename(live.directory / "elsewhere")
+    eventually(lambda: live.state() == "RUNNING | RECONNECTING")
+    code, found = findings(live)
+    assert code == 5
+    [finding] = found["permissions"]
+    assert finding["what"] == f"{live.root} cannot be looked into: No such file or directory"
+    assert found["pipe nas-1:data"][0]["word"] == "fail"
+
+
+def test_what_is_demanded_of_an_answer_hides_no_finding(live: System) -> None:
+    code, found = findings(live, "--max-age", "0s")
+    assert {"fusion", "agent nas-1", "root data", "watches", "permissions"} <= found.keys()
+    assert live.agent is not None
+    live.agent.kill()
+    eventually(lambda: not live.meta()["complete"])
+    code, found = findings(live, "/data/a", "--require-complete")
+    assert code == 5
+    [finding] = found["path /data/a"]
+    assert finding["word"] == "fail"
+    assert "would not be complete" in finding["what"]
+    assert findings(live, "/data/a")[1]["path /data/a"][0]["word"] == "warn"

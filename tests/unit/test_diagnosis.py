@@ -82,7 +82,14 @@ def test_watches_that_run_out_have_the_line_that_helps(used: int, needed: int, w
     assert finding.remedy == ("" if word is Word.OK else "sysctl fs.inotify.max_user_watches=524288")
     [large] = diagnosis.of_watches(Limits(1000, Counter(), False), 7, 3_000_000)
     assert large.remedy == "sysctl fs.inotify.max_user_watches=8388608"
+    [used_up] = diagnosis.of_watches(Limits(1_000_000, Counter({7: 900_000}), False), 7, 10)
+    assert used_up.remedy == "sysctl fs.inotify.max_user_watches=2097152"
     assert words(diagnosis.of_watches(None, 7, 1)) == [Word.WARN]
+
+
+def test_that_not_all_watches_could_be_counted_is_said() -> None:
+    [finding] = diagnosis.of_watches(Limits(1000, Counter({7: 3}), True), 7, 10)
+    assert "3 in use by processes that this user may see" in finding.what
 
 
 def test_open_files_near_their_limit() -> None:
@@ -95,6 +102,8 @@ def test_what_may_not_be_read_is_named() -> None:
     assert diagnosis.of_permissions("/srv", []).word is Word.OK
     finding = diagnosis.of_permissions("/srv", ["/srv/a", "/srv/b", "/srv/c", "/srv/d"])
     assert (finding.word, finding.what) == (Word.WARN, "this user may not read /srv/a, /srv/b, /srv/c, …")
+    absent = diagnosis.of_absence("/srv", "No such file or directory")
+    assert (absent.word, absent.what) == (Word.WARN, "/srv cannot be looked into: No such file or directory")
 
 
 def test_this_machine_can_be_looked_at() -> None:
