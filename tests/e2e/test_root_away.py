@@ -142,6 +142,21 @@ def confirm(system: System, key: str = KEY) -> Any:  # JSON
     return ask("POST", system.port, f"/v1/pipes/{system.pipe}/confirm", {"Authorization": f"Bearer {key}"})["data"]
 
 
+def test_another_root_is_confirmed_as_soon_as_the_pipe_says_that_its_root_is_gone(live: System) -> None:
+    live.root.rename(live.directory / "elsewhere")
+    live.root.mkdir()
+    (live.root / "new").write_bytes(b"x")
+
+    def shown() -> bool:
+        pipe = live.get(f"/v1/pipes/{live.pipe}")["data"]
+        return any(each["type"] == "root-gone" for each in pipe["conditions"])
+
+    eventually(shown, within=30, what="root-gone at fusion")
+    assert confirm(live)["id"] == live.pipe
+    eventually(lambda: live.state() == MESSAGE, within=30)
+    live.wait_equal(within=30)
+
+
 def test_another_root_waits_until_an_operator_confirms_it(live: System) -> None:
     with pytest.raises(Problem) as caught:
         confirm(live)
