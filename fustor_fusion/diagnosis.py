@@ -144,6 +144,11 @@ def of_absence(place: str, error: str) -> Finding:
     )
 
 
+def of_silence(place: str) -> Finding:
+    """A directory of this machine that is indexed does not answer."""
+    return Finding(Word.FAIL, "permissions", f"{place} does not answer", "see to the file system that it is on")
+
+
 def of_permissions(place: str, unreadable: Sequence[str]) -> Finding:
     """Whether this user may read a directory of this machine that is indexed."""
     if not unreadable:

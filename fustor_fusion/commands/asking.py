@@ -6,10 +6,12 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from fustor_core.cli import print_error
 from fustor_core.errors import NoSuchPath, NotFreshEnough
+from fustor_core.hanging import answers
 from fustor_core.paths import show
 from fustor_fusion.client import Client
 from fustor_fusion.commands.options import Connection
@@ -17,6 +19,8 @@ from fustor_fusion.commands.output import Output
 from fustor_fusion.commands.typed import Place, Source, readings
 from fustor_fusion.replies import Answer, Condition, Entry, Meta, Root, raw
 
+RESOLVED_WITHIN: Final = 1.0
+"""Seconds that the file systems of this machine have to say what the paths of sources lead to."""
 _BOOT_ID: Final = "/proc/sys/kernel/random/boot_id"
 
 
@@ -164,11 +168,8 @@ def local_sources(roots: Sequence[Root]) -> list[Source]:
             boot = file.read().strip()
     except OSError:
         return []
-    found: dict[Source, None] = {}
-    for root in roots:
-        for source in root.paths:
-            if source.boot == boot:
-                path = raw(source.path, source.path_b64)
-                for name in (path, os.path.realpath(path)):
-                    found[Source(name, root.mount.encode())] = None
-    return list(found)
+    here = [(raw(source.path, source.path_b64), root.mount.encode()) for root in roots for source in root.paths if source.boot == boot]
+    # One that hangs goes by the name that the settings have: what is known of it can be asked for all the same.
+    real = answers([partial(os.path.realpath, path) for path, _ in here], RESOLVED_WITHIN)
+    names = [(name, mount) for (path, mount), resolved in zip(here, real, strict=True) for name in (path, resolved or path)]
+    return list(dict.fromkeys(Source(name, mount) for name, mount in names))

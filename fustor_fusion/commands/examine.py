@@ -5,11 +5,13 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from typing import Final
 
 from fustor_core import host
 from fustor_core.errors import NoSuchPath, NotFreshEnough, Unreachable
+from fustor_core.hanging import answers
 from fustor_core.paths import show
 from fustor_core.printable import one_line
 from fustor_core.times import parse_instant
@@ -21,6 +23,8 @@ from fustor_fusion.commands.output import Output
 from fustor_fusion.diagnosis import Finding, Word
 from fustor_fusion.replies import Meta, Usage
 
+ANSWERS_WITHIN: Final = 2.0
+"""Seconds that a directory of this machine has to answer."""
 _COLOURS: Final = {Word.OK: b"32", Word.WARN: b"33", Word.FAIL: b"1;31"}
 
 
@@ -73,16 +77,20 @@ async def _of_here(run: Asking) -> list[Finding]:
         agents = [each.user for each in processes if "agent" in each.command]
         limits = await asyncio.to_thread(host.limits)
         findings += diagnosis.of_watches(limits, agents[0] if agents else os.geteuid(), needed)
-    return findings + await asyncio.to_thread(_of_permissions, [source.path for source in run.sources])
+    return findings + await asyncio.to_thread(of_permissions, [source.path for source in run.sources])
 
 
 async def _usage(run: Asking, mount: bytes) -> Usage:
     return (await run.client.usage(mount)).data
 
 
-def _of_permissions(sources: Sequence[bytes]) -> list[Finding]:
+def of_permissions(sources: Sequence[bytes]) -> list[Finding]:
+    """Whether what is indexed of this machine answers, is there, and may be read by this user."""
     # A source goes by the path that it was given, and by the one that this leads to.
-    return [_of_place(place) for place in sorted({os.path.realpath(source) for source in sources})]
+    real = answers([partial(os.path.realpath, source) for source in sources], ANSWERS_WITHIN)
+    places = sorted({resolved or source for source, resolved in zip(sources, real, strict=True)})
+    found = answers([partial(_of_place, place) for place in places], ANSWERS_WITHIN)
+    return [finding or diagnosis.of_silence(show(place)) for place, finding in zip(places, found, strict=True)]
 
 
 def _of_place(place: bytes) -> Finding:
