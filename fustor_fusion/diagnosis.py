@@ -18,6 +18,8 @@ LITTLE_SPACE, NO_SPACE = 0.05, 0.005
 """Shares of a disk that are free."""
 MANY_FILES = 0.8
 _GOOD = frozenset(("live", "ready", "auditing", "snapshot", "starting"))
+_BACK = {"paused": "resume", "stopped": "start"}
+"""What an operator says who wanted that, and wants it no longer."""
 _BAD = frozenset(("failed", "halted", "unknown", "reconnecting"))
 
 
@@ -93,8 +95,14 @@ def of_pipe(pipe: Pipe) -> list[Finding]:
     if pipe.conditions:
         worse = Word.FAIL if word is Word.FAIL else Word.WARN
         return [Finding(worse, subject, f"{light.word}: {each.message}", each.remedy) for each in pipe.conditions]
-    remedy = {Word.OK: "", Word.WARN: f"if that is over: fustor pipe resume|start {pipe.id}", Word.FAIL: "see the log of its agent"}
-    return [Finding(word, subject, str(light), remedy[word])]
+    return [Finding(word, subject, str(light), "" if word is Word.OK else _remedy(light.word, pipe))]
+
+
+def _remedy(word: str, pipe: Pipe) -> str:
+    """What to do about a pipe that is not at work, and has no condition that says it."""
+    if word == pipe.desired and word in _BACK:
+        return f"if that is over: fustor pipe {_BACK[word]} {pipe.id}"
+    return "see the log of fusion" if pipe.side == "fusion" else "start its agent, if it does not run, or see what its log says"
 
 
 def of_root(root: Root) -> list[Finding]:

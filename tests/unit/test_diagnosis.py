@@ -67,6 +67,20 @@ def test_pipes_by_what_they_do_and_every_condition_with_its_remedy() -> None:
     assert words(diagnosis.of_pipe(pipe("RUNNING | RECONNECTING", 18, "Critical", CONDITION, CONDITION))) == [Word.FAIL, Word.FAIL]
 
 
+@pytest.mark.parametrize(
+    ("shown", "remedy"),
+    [
+        (pipe("PAUSED", PipeState.PAUSED.value, desired="paused"), "if that is over: fustor pipe resume nas:data"),
+        (pipe("STOPPED", 0, desired="stopped"), "if that is over: fustor pipe start nas:data"),
+        (pipe("STOPPED", 0), "start its agent, if it does not run, or see what its log says"),
+        (pipe("UNKNOWN", None), "start its agent, if it does not run, or see what its log says"),
+    ],
+)
+def test_a_pipe_that_is_not_at_work_has_the_remedy_that_helps(shown: Pipe, remedy: str) -> None:
+    [finding] = diagnosis.of_pipe(shown)
+    assert finding.remedy == remedy
+
+
 def test_roots_by_how_far_they_are_to_be_trusted() -> None:
     assert words(diagnosis.of_root(root(complete=True))) == [Word.OK]
     assert words(diagnosis.of_root(root(CONDITION, complete=True))) == [Word.WARN]
