@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import Final
 
 from fustor_core.errors import Refused
@@ -31,18 +30,17 @@ _COLOURS: Final = {
 }
 
 
-async def show_lamps(connection: Connection, *, as_json: bool, watch: bool) -> int:
+async def show_lamps(connection: Connection, *, verbose: bool, as_json: bool, watch: bool) -> int:
     """Show all pipes; with `watch`, each time that what is shown would be another."""
-    # Layers and conditions are shown in full with -v; how far to trust an answer is no question here.
-    async with asking(replace(connection, verbose=False), local_paths=False) as run:
+    async with asking(connection, local_paths=False) as run:
         before = b""
         while True:
             pipes = await run.client.pipes()
             if as_json:
                 text = json_lines.document(pipes, run.trust.meta)
             else:
-                drifts = await _drifts(run.client) if connection.verbose and any(pipe.root for pipe in pipes) else {}
-                shown = lines(pipes, verbose=connection.verbose, colours=run.output.is_terminal, drifts=drifts)
+                drifts = await _drifts(run.client) if verbose and any(pipe.root for pipe in pipes) else {}
+                shown = lines(pipes, verbose=verbose, colours=run.output.is_terminal, drifts=drifts)
                 text = "".join(shown).encode()
             if text != before:
                 run.output.write(text)

@@ -35,16 +35,16 @@ _STYLES: Final = {
 }
 
 
-async def watch(connection: Connection) -> int:
+async def watch(connection: Connection, *, verbose: bool) -> int:
     """Show the pipes until Ctrl-C. A fusion that does not answer is said so in the place of the table, and asked again."""
     # The first answer decides whether there is anything to watch: a wrong key or address ends the command.
     with _interrupted() as interrupted:
         async with Client(connection.url, connection.key, connection.view, timeout=PATIENCE) as client:
             pipes = await client.pipes()
-            with Live(_table(pipes, connection.verbose), console=Console(), auto_refresh=False) as live:
+            with Live(_table(pipes, verbose), console=Console(), auto_refresh=False) as live:
                 while not interrupted.is_set():
                     try:
-                        live.update(_table(await client.pipes(), connection.verbose), refresh=True)
+                        live.update(_table(await client.pipes(), verbose), refresh=True)
                     except Unreachable as error:
                         live.update(Text(one_line(f"no answer: {error}"), style="red"), refresh=True)
                     await _pause(interrupted)
