@@ -15,7 +15,9 @@ CLOCKS_APART = 2.0
 CLOCK_UNSURE = 0.1
 """Seconds of error beyond which an agent's estimate of the view clock is worth a word."""
 LITTLE_SPACE, NO_SPACE = 0.05, 0.005
-"""Shares of a disk that are free."""
+"""Shares of a disk that are free; of a large one that is plenty."""
+ENOUGH_SPACE, SOME_SPACE = 20e9, 1e9
+"""Bytes: where more is free, there is room for a while, or at all, however small the share."""
 MANY_FILES = 0.8
 _GOOD = frozenset(("live", "ready", "auditing", "snapshot", "starting"))
 _BACK = {"paused": "resume", "stopped": "start"}
@@ -82,8 +84,10 @@ def of_space(host: Host) -> list[Finding]:
     if host.free is None or not host.size:
         return []
     share = host.free / host.size
-    what = f"{host.free / 1e9:,.1f} of {host.size / 1e9:,.1f} GB are free at {host.data} on fusion's host"
-    word = Word.FAIL if share < NO_SPACE else Word.WARN if share < LITTLE_SPACE else Word.OK
+    unit, name = (1e9, "GB") if host.size >= 1e10 else (1e6, "MB")
+    what = f"{host.free / unit:,.1f} of {host.size / unit:,.1f} {name} are free at {host.data} on fusion's host"
+    little = share < LITTLE_SPACE and host.free < ENOUGH_SPACE
+    word = Word.FAIL if share < NO_SPACE and host.free < SOME_SPACE else Word.WARN if little else Word.OK
     return [Finding(word, "disk", what, "" if word is Word.OK else "make room: without it nothing can be committed")]
 
 

@@ -49,6 +49,18 @@ def test_room_for_the_stores(free: int, word: Word) -> None:
     assert words(diagnosis.of_space(host(free=free))) == [word]
 
 
+@pytest.mark.parametrize(("free", "word"), [(50 * 10**9, Word.OK), (10 * 10**9, Word.WARN), (10**9 - 1, Word.FAIL)])
+def test_on_a_large_disk_a_small_share_is_room_enough(free: int, word: Word) -> None:
+    [finding] = diagnosis.of_space(host(free=free, size=10 * 10**12))
+    assert finding.word is word
+    assert "of 10,000.0 GB are free" in finding.what
+
+
+def test_the_room_on_a_small_disk_is_told_in_smaller_units() -> None:
+    [finding] = diagnosis.of_space(host(free=300_000, size=5_000_000))
+    assert finding.what.startswith("0.3 of 5.0 MB are free")
+
+
 def test_an_agent_that_is_away_or_unsure_of_its_time() -> None:
     agents = [Agent("a", "1", True, 0.001), Agent("b", "1", False, None), Agent("c", "1", True, 3.0), Agent("d", "1", True, None)]
     assert words(diagnosis.of_agents(agents)) == [Word.OK, Word.FAIL, Word.WARN, Word.OK]
