@@ -73,7 +73,7 @@ def _steering(verb: str, short_help: str, text: str, *options: Callable[[Any], A
         connection: Connection,
         as_json: bool,
         after_halt: bool = False,
-        path: str = "",
+        path: str | None = None,
         shallow: bool = False,
     ) -> int:
         from fustor_fusion.commands.asking import run
@@ -81,7 +81,10 @@ def _steering(verb: str, short_help: str, text: str, *options: Callable[[Any], A
 
         if (id is None) is not everyone:
             raise click.UsageError("name one pipe (AGENT:PIPE), or --all")
-        raw = path.encode("utf-8", "surrogateescape")
+        if path == "":
+            # A variable that a script forgot to set, more likely than everything.
+            raise click.UsageError("--path is empty: name a path, or leave it out to audit everything")
+        raw = (path or "").encode("utf-8", "surrogateescape")
         return run(steer(connection, id, verb, reason=reason, after_halt=after_halt, path=raw, shallow=shallow, as_json=as_json))
 
     command: Callable[..., int] = address_options(say)
@@ -99,7 +102,7 @@ _WHY: Final = "Why, for whoever reads the history."
 _NEEDED: Final = click.option("--reason", metavar="TEXT", required=True, help=_WHY)
 _REASON: Final = click.option("--reason", metavar="TEXT", default="", help=_WHY)
 _path = click.option(
-    "--path", metavar="PATH", default="", help="Only PATH and all below it: a path of this machine, of a view, or in the root of the pipe."
+    "--path", metavar="PATH", help="Only PATH and all below it: a path of this machine, of a view, or in the root of the pipe."
 )
 _shallow = click.option("--shallow", is_flag=True, help="Only the directories that have moved since they were last listed.")
 _after_halt = click.option("--after-halt", is_flag=True, help="Also if it was halted.")

@@ -170,6 +170,10 @@ def test_output_for_which_there_is_no_room_is_one_line_and_ends_with_2(body: str
         (["fnd"], 'fustor: no such command "fnd"; did you mean "find"?; see `fustor --help`\n'),
         (["zzzzzz"], 'fustor: no such command "zzzzzz"; see `fustor --help`\n'),
         (["up"], "fustor: Missing argument 'DIR...'; see `fustor up --help`\n"),
+        (
+            ["pipe", "audit", "nas-1:data", "--path", ""],
+            "fustor: --path is empty: name a path, or leave it out to audit everything; see `fustor pipe audit --help`\n",
+        ),
         (["status", "--max-age", "10m"], "fustor: No such option '--max-age'; see `fustor status --help`\n"),
         (["pipe", "list", "--max-age", "10m"], "fustor: No such option '--max-age'; see `fustor pipe list --help`\n"),
         (["pipe", "show", "nas-1:data", "--view", "v"], "fustor: No such option '--view'; see `fustor pipe show --help`\n"),
