@@ -130,6 +130,8 @@ class Scheduler:
         if self._held:
             return None
         if number == _LIVE:
+            if not self._outgoing.has_room_for_changes:
+                return None
             return self._outbox.take(checks=CHECKS_AT_ONCE, directories=DIRECTORIES_AT_ONCE, live=True, walks=self._walks())
         if number > self._parallelism.wanted or not self._walking or not self._outgoing.has_room:
             return None

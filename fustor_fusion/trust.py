@@ -28,6 +28,7 @@ class Reason(StrEnum):
     GUARDED = "guarded"
     FOLDED = "folded"
     UNREAD = "unread"
+    SWEPT = "swept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,7 @@ _PENDING: dict[Reason, tuple[str, str]] = {
         "there were more changes than could be kept apart at {}, which the agent lists again",
         "wait: the agent lists it by itself",
     ),
+    Reason.SWEPT: ("the listing of so large a directory is applied little by little: {}", "wait: it takes a few seconds"),
     Reason.UNREAD: ("something changed at {} and could not be read yet", "wait; if it lasts, see the agent's log for what does not answer"),
 }
 

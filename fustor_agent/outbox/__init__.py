@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from fustor_agent.outbox.folding import Folded, fold
 from fustor_agent.outbox.mark_times import MarkTimes
+from fustor_agent.outbox.marks import Marks
 from fustor_agent.outbox.work import ALL_WALKS, WALKS, Checks, Lists, Priority, Work
-from fustor_core.paths import split
 
 
 class Outbox:
@@ -25,7 +25,7 @@ class Outbox:
 
     def __init__(self, bound: int = 100_000) -> None:
         self._bound = bound
-        self._marks: dict[bytes, int] = {}
+        self._marks = Marks()
         self._trees: dict[bytes, int] = {}
         self._single: dict[bytes, int] = {}
         self._looks: list[Work] = []
@@ -44,14 +44,13 @@ class Outbox:
         """These paths may have changed before `now`."""
         self._remember(self._marks, paths, now)
         if len(self._marks) > self._bound:
-            marks, self._marks = self._marks, {}
-            self.folded += len(marks)
             latest: dict[bytes, int] = {}
-            for path, since in marks.items():
-                directory = split(path)[0]
-                self._times.remove(since)
-                self._remember(self._single, (directory,), since)
-                latest[directory] = max(since, latest.get(directory, since))
+            for directory, marks in self._marks.take_directories(self._bound // 2):
+                self.folded += len(marks)
+                latest[directory] = max(marks.values())
+                self._remember(self._single, (directory,), min(marks.values()))
+                for since in marks.values():
+                    self._times.remove(since)
             self._folded.add(latest)
             self._fold_lists()
 
@@ -131,12 +130,7 @@ class Outbox:
         return self._pop(Priority.DOUBTFUL, 1)
 
     def _take_checks(self, limit: int) -> Checks | None:
-        if len(self._marks) <= limit:
-            taken, self._marks = self._marks, {}
-        else:
-            taken = {path: self._marks[path] for _, path in zip(range(limit), self._marks, strict=False)}
-            for path in taken:
-                del self._marks[path]
+        taken = self._marks.take(limit)
         return Checks(taken) if taken else None
 
     def _take_asked(self, limit: int, *, trees: bool) -> Work | None:
@@ -242,7 +236,7 @@ class Outbox:
         """Whether nothing of these priorities waits or is being read."""
         return not any(self.waiting(priority) or self.running(priority) for priority in priorities)
 
-    def _remember(self, where: dict[bytes, int], paths: Iterable[bytes], since: int) -> None:
+    def _remember(self, where: dict[bytes, int] | Marks, paths: Iterable[bytes], since: int) -> None:
         for path in paths:
             known = where.get(path)
             if known is None or since < known:

@@ -16,6 +16,11 @@ FULL_BATCH = 256 * 1024
 entries."""
 MOST_IN_BATCH = 2 * 1024 * 1024
 ROOM = 2 * 1024 * 1024
+MOST_CHANGES = 500
+"""Pieces of evidence about changes in a batch: what fusion commits together, others wait for."""
+CHANGES_AHEAD = 2_000
+"""So many of these are read ahead, and so many are in flight: what happens elsewhere waits behind them, and what waits in the outbox is
+read when it is its turn, once for many changes."""
 Writing = list[tuple[bytes, bool | None]]
 MOST_OVERTAKING = 8
 """So many batches of changes overtake a walk before it is its turn: where changes never end, it would stand still for ever."""
@@ -44,6 +49,15 @@ class _Ready:
     mark: tuple[Via, bool, int] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Flying:
+    """A frame that was not acknowledged yet. `changes` counts what it says of changes; `works` find again what is in it."""
+
+    sequence: int
+    works: Sequence[Work] = ()
+    changes: int = 0
+
+
 class Outgoing:
     """What one session sends. Live evidence overtakes walks: the order of evidence has no meaning, only the marks keep their place among
     walks."""
@@ -57,7 +71,8 @@ class Outgoing:
         self._walked: deque[_Ready] = deque()
         self._size = 0
         self._overtaken = 0
-        self._flying: deque[tuple[int, list[Work]]] = deque()
+        self._flying: deque[_Flying] = deque()
+        self._changes_flying = 0
         self._looks: list[int] = []
 
     # From the readers
@@ -81,26 +96,39 @@ class Outgoing:
         """Whether the readers should go on: what waits here waits in memory."""
         return self._size < ROOM
 
+    @property
+    def has_room_for_changes(self) -> bool:
+        """Whether changes should be read: what has been read of them grows old here."""
+        return len(self._urgent) < CHANGES_AHEAD
+
     # To the wire
 
     def next(self, clean_to: Callable[[], int], pending: Callable[[], list[bytes]], writing: Callable[[], Writing]) -> Batch | Mark | None:
         """The next frame that may be sent at this moment, if any: at once when nothing is in flight, full ones while something is."""
         queue = self._next_queue()
-        if not queue or len(self._flying) >= self._window or (self._flying and self._size < FULL_BATCH and queue[0].mark is None):
+        if not queue or len(self._flying) >= self._window or (self._flying and not self._is_worth_it(queue)):
             return None
         self.sequence += 1
         if mark := queue[0].mark:
             queue.popleft()
-            self._flying.append((self.sequence, []))
+            self._flying.append(_Flying(self.sequence))
             return Mark(self.sequence, *mark)
         self._overtaken = self._overtaken + 1 if queue is self._urgent and self._walked else 0
         via = queue[0].via
-        evidence, works = self._collect(queue)
-        self._flying.append((self.sequence, works))
+        urgent = queue is self._urgent
+        evidence, works = self._collect(queue, MOST_CHANGES if urgent else None)
+        self._flying.append(_Flying(self.sequence, works, len(evidence) if urgent else 0))
+        self._changes_flying += self._flying[-1].changes
         self._looks += self._outbox.answered()
         looks, self._looks = self._looks, []
         folded = self._outbox.folded_below()
         return Batch(self.sequence, via, self._stamper.low(), clean_to(), looks, pending(), evidence, writing(), folded)
+
+    def _is_worth_it(self, queue: deque[_Ready]) -> bool:
+        """Whether to send something although a frame is in flight."""
+        if queue is self._urgent and len(queue) >= MOST_CHANGES:
+            return self._changes_flying < CHANGES_AHEAD
+        return self._size >= FULL_BATCH or queue[0].mark is not None
 
     def _next_queue(self) -> deque[_Ready]:
         if self._walked and (not self._urgent or self._overtaken >= MOST_OVERTAKING):
@@ -113,11 +141,14 @@ class Outgoing:
         folded = self._outbox.folded_below()
         return Batch(self.sequence, Via.LIVE, self._stamper.low(), clean_to, looks, pending, [], writing, folded)
 
-    def _collect(self, queue: deque[_Ready]) -> tuple[list[Evidence], list[Work]]:
+    def _collect(self, queue: deque[_Ready], most: int | None) -> tuple[list[Evidence], list[Work]]:
+        """What goes into one batch: `most` pieces of evidence, if that is given."""
         evidence: list[Evidence] = []
         works: list[Work] = []
         size, via = 0, queue[0].via
         while queue and queue[0].mark is None and queue[0].via is via and (not evidence or size + queue[0].size <= MOST_IN_BATCH):
+            if len(evidence) == most:
+                break
             item = queue.popleft()
             size += item.size
             if item.evidence is not None:
@@ -135,8 +166,8 @@ class Outgoing:
 
     def acknowledge(self, sequence: int) -> None:
         """Everything up to `sequence` is committed."""
-        while self._flying and self._flying[0][0] <= sequence:
-            self._flying.popleft()
+        while self._flying and self._flying[0].sequence <= sequence:
+            self._changes_flying -= self._flying.popleft().changes
 
     @property
     def quiet(self) -> bool:
@@ -150,13 +181,14 @@ class Outgoing:
 
     def lost(self) -> None:
         """The session broke: whatever was not acknowledged is to be read again."""
-        for _, works in self._flying:
-            for redo in works:
+        for flying in self._flying:
+            for redo in flying.works:
                 self._outbox.put_back(redo, was_done=True)
         for item in (*self._urgent, *self._walked):
             if item.work is not None and item.redo is not None:
                 self._outbox.done(item.work)
                 self._outbox.put_back(item.redo, was_done=True)
         self._flying.clear()
+        self._changes_flying = 0
         self._urgent.clear()
         self._walked.clear()

@@ -48,6 +48,11 @@ class Doubts:
             case Listing(path, at, entries):
                 self._weigh_listing(path, at, entries)
 
+    def weigh_name_in(self, parent: Directory, path: bytes, name: bytes, at: int, entry: Entry | None) -> None:
+        """Compare what a listing of `at` says of one name with what is known; None: that it is absent."""
+        if self._is_close(parent.at, at):
+            self._compare(parent, path, name, at, entry)
+
     def _weigh_name(self, path: bytes, at: int, entry: Entry | None) -> None:
         if not path:
             if entry is not None and self._tree.own(self._tree.root).entry != entry:

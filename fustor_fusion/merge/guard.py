@@ -42,15 +42,16 @@ class Guard:
         self._waiting = {each.inode for each in held.values() if each.inode is not None}
         self._seen: set[Inode] = set()
         self._last: tuple[Extent, Inode | None] = (Extent.ITSELF, None)
-        self._confirmed = False
+        self.confirmed = False
+        """A second look has said that what the present evidence takes is a loss."""
         self._last_turn = False
         losses.forget(now - rules.window)
 
     # What the merge tells
 
-    def begin(self) -> None:
-        """Another piece of evidence is applied."""
-        self._confirmed = False
+    def begin(self, *, confirmed: bool = False) -> None:
+        """Another piece of evidence is applied, of which it may be known that what it takes is a loss."""
+        self.confirmed = confirmed
 
     def begin_last_turn(self) -> None:
         """All evidence of the commit has been tried; what was held back is tried once more."""
@@ -58,7 +59,7 @@ class Guard:
 
     def gone(self, parent: Directory, name: bytes, entry: Entry | None, weight: int) -> None:
         """What stood under a name has gone, with all below it: so many entries."""
-        if not self._confirmed:
+        if not self.confirmed:
             self._losses.lose(_inode(entry), (parent.id, name), weight, self._now)
 
     def came(self, parent: int, name: bytes, entry: Entry, *, live: bool) -> None:
@@ -84,17 +85,14 @@ class Guard:
             weight = 0
         return self._decides(chain, name, at, Extent.ITSELF, weight, _inode(entry), whole_mount=whole_mount)
 
-    def holds_listing(self, chain: Chain, at: int, entries: Mapping[bytes, Entry], children: Mapping[bytes, Child]) -> bool:
-        """Whether a listing of `at` is held back. By it the last directory of the chain, of which `children` are known, holds `entries`."""
-        directory = chain[-1]
-        lost = [(name, children[name]) for name in children.keys() - entries.keys()]
-        below = [(name, child) for name, child in children.items() if child.directory and name in entries]
-        lost += [(name, child) for name, child in below if not entries[name].is_directory]
+    def holds_listing(self, chain: Chain, at: int, entries: Mapping[bytes, Entry], lost: Sequence[tuple[bytes, Child]], known: int) -> bool:
+        """Whether a listing of `at` is held back. By it the last directory of the chain holds `entries`; of the children that were `known`
+        of it, `lost` go, or all that is below them."""
         if not lost:
             return False
-        whole_mount = self._is_whole_mount(chain, entries, children, [child for _, child in lost])
+        whole_mount = self._is_whole_mount(chain, entries, known, [child for _, child in lost])
         weight, largest = 0, None
-        if self._too_much(entries_in(directory)):
+        if self._too_much(entries_in(chain[-1])):
             weight, largest = self._weigh(chain, at, entries, lost)
         return self._decides(chain, None, at, Extent.LISTING, weight, largest, whole_mount=whole_mount)
 
@@ -112,7 +110,7 @@ class Guard:
     def _confirm(self) -> None:
         """A second look says that it is a loss: it is none that what comes after is measured against."""
         self._losses.clear()
-        self._confirmed = True
+        self.confirmed = True
 
     def _too_much(self, weight: int) -> bool:
         lost = self._losses.count
@@ -144,7 +142,7 @@ class Guard:
             return entries_in(found) if at > found.floor else 0
         return int(at > max(child.at, directory.listed_at))
 
-    def _is_whole_mount(self, chain: Chain, entries: Mapping[bytes, Entry], children: Mapping[bytes, Child], lost: Sequence[Child]) -> bool:
+    def _is_whole_mount(self, chain: Chain, entries: Mapping[bytes, Entry], known: int, lost: Sequence[Child]) -> bool:
         """Whether what goes is all that a nested mount holds: its mount point has gone, or holds something else."""
         foreign = {child.entry.mount for child in lost if child.entry is not None and child.entry.mount > 0}
         if not foreign:
@@ -153,7 +151,7 @@ class Guard:
         if foreign != {own}:
             return True
         top = len(chain) == 1 or self._mount(chain[-2]) != own
-        return top and len(lost) == len(children) and all(entry.mount != own for entry in entries.values())
+        return top and len(lost) == known and all(entry.mount != own for entry in entries.values())
 
     def _mount(self, directory: Directory) -> int:
         entry = self._tree.own(directory).entry

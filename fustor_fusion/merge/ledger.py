@@ -17,7 +17,9 @@ from fustor_fusion.merge.held import Held, due, hurried
 from fustor_fusion.merge.losses import Losses
 from fustor_fusion.merge.nodes import Tree
 from fustor_fusion.merge.rules import Merge, Verdict
-from fustor_fusion.stores import AgentRecord, Contribution, Outcome, OutOfSequence, RootRecord
+from fustor_fusion.merge.sweep import LARGE, Sweep, Sweeps
+from fustor_fusion.merge.sweeping import SweepStep
+from fustor_fusion.stores import AgentRecord, Contribution, Outcome, OutOfSequence, RootRecord, Swept
 
 LAST_SLOT = SLOTS - 1
 """Slot 0 is nobody's, for stamps that fusion itself gives."""
@@ -37,6 +39,7 @@ class Ledger:
         rules: GuardRules,
         held: Mapping[bytes, Held],
         drifts: Drifts = NO_DRIFT,
+        large: int = LARGE,
     ) -> None:
         self.record = record
         self.rules = rules
@@ -45,6 +48,7 @@ class Ledger:
         self.agents = {agent.agent: agent for agent in agents}
         self.epoch = epoch
         self.drifts = drifts
+        self.sweeps = Sweeps(large)
         self.changed: set[str] = set()
 
     def open_session(self, agent: str, run: str, session: str, identity: Identity, now: int) -> AgentRecord:
@@ -75,19 +79,18 @@ class Ledger:
             for evidence in contribution.evidence:
                 _check_whole(evidence)
         guard = Guard(tree, self.rules, self._losses, self.held, now)
-        merge = Merge(tree, self.epoch, guard)
+        merge = Merge(tree, self.epoch, guard, self.sweeps)
         clean_to = {agent.agent: agent.clean_to for agent in self.agents.values()}
         outcomes = [self._contribute(tree, merge, contribution, now) for contribution in contributions]
         self._hold(merge, guard, contributions, outcomes, clean_to)
-        merge.totals.finish()
-        if found := merge.drift.at(now):
-            self.drifts = self.drifts.and_found(found)
-        tree.note_links(merge.links.noted)
-        tree.record(merge.changes, now)
+        self._finish(tree, merge, now)
         if not tree.links_noted:  # until their other names have been looked at, those are not known to be as they are
             pairs = zip(contributions, outcomes, strict=True)
             self._vouch(tree, [contribution for contribution, outcome in pairs if outcome.problem is None])
         record = self.record
+        # What is still to be applied must stay above the mark.
+        if (low := self.sweeps.low) is not None:
+            drop_to = min(drop_to, low - 1)
         # Raised after the evidence was applied: `low` speaks of what comes after it.
         self.record = replace(
             record,
@@ -99,6 +102,33 @@ class Ledger:
         )
         return outcomes
 
+    def _finish(self, tree: Tree, merge: Merge, now: int) -> None:
+        """All that is applied in this commit has been."""
+        merge.totals.finish()
+        if found := merge.drift.at(now):
+            self.drifts = self.drifts.and_found(found)
+        tree.note_links(merge.links.noted)
+        tree.record(merge.changes, now)
+
+    def sweep(self, tree: Tree, limit: int, now: int) -> Swept:
+        """Apply a slice of a large listing, of about so many names."""
+        sweep = self.sweeps.next()
+        if sweep is None:
+            return Swept()
+        guard = Guard(tree, self.rules, self._losses, self.held, now)
+        merge = Merge(tree, self.epoch, guard, self.sweeps)
+        self._set(merge, sweep.via, sweep.watching_since)
+        merge.doubts.errors = sweep.errors
+        step = merge.sweep(sweep, limit)
+        held: list[Evidence] = []
+        if step is SweepStep.HELD:
+            held.append(sweep.listing)
+            self.held = guard.after([guard.hold(sweep.listing.path, sweep.clean_to)])
+        if step is not SweepStep.GOES_ON:
+            self.sweeps.end(sweep)
+        self._finish(tree, merge, now)
+        return Swept(step is not SweepStep.GOES_ON, held, merge.doubts.take())
+
     def _hold(
         self, merge: Merge, guard: Guard, contributions: Sequence[Contribution], outcomes: Sequence[Outcome], clean_to: Mapping[str, int]
     ) -> None:
@@ -108,9 +138,10 @@ class Ledger:
         guard.begin_last_turn()
         for contribution, outcome in zip(contributions, outcomes, strict=True):
             again, outcome.held[:] = list(outcome.held), []
-            self._set(merge, contribution)
+            self._set(merge, contribution.via, contribution.watching_since)
             for evidence in again:
-                if merge.apply(evidence) is Verdict.HELD:
+                verdict = self._tell(merge, contribution, evidence, clean_to.get(contribution.agent, 0))
+                if verdict is Verdict.HELD:
                     outcome.held.append(evidence)
                     held.append(guard.hold(evidence.path, clean_to[contribution.agent]))
         self.held = guard.after(held)
@@ -137,7 +168,8 @@ class Ledger:
         outcome = Outcome()
         if contribution.sequence == agent.sequence + 1:
             self._begin(contribution)
-            agent = replace(agent, sequence=contribution.sequence, highest=max(agent.highest, self._apply(merge, contribution, outcome)))
+            highest = self._apply(merge, contribution, outcome, agent.clean_to)
+            agent = replace(agent, sequence=contribution.sequence, highest=max(agent.highest, highest))
             agent = self._end(tree, contribution, agent, now)
         self._note(replace(agent, clean_to=max(agent.clean_to, contribution.clean_to)))
         return outcome
@@ -149,9 +181,16 @@ class Ledger:
             self.epoch += 1  # whatever was counted for another watching is void, even where that one comes back
         self.record = replace(self.record, watching_since=contribution.watching_since, watched_by=contribution.agent)
 
-    def _apply(self, merge: Merge, contribution: Contribution, outcome: Outcome) -> int:
+    def _tell(self, merge: Merge, contribution: Contribution, evidence: Evidence, clean_to: int) -> Verdict:
+        """Have it applied, or begin to."""
+        verdict = merge.apply(evidence)
+        if verdict is Verdict.SWEPT and isinstance(evidence, Listing):
+            self.sweeps.add(Sweep(evidence, contribution.via, contribution.watching_since, contribution.errors, clean_to))
+        return verdict
+
+    def _apply(self, merge: Merge, contribution: Contribution, outcome: Outcome, clean_to: int) -> int:
         """Apply the evidence; the highest stamp in it."""
-        self._set(merge, contribution)
+        self._set(merge, contribution.via, contribution.watching_since)
         merge.doubts.errors = contribution.errors
         highest = 0
         for evidence in contribution.evidence:
@@ -159,7 +198,7 @@ class Ledger:
             if evidence.at <= self.record.drop_mark:
                 outcome.stale.append(evidence.path)
                 continue
-            verdict = merge.apply(evidence)
+            verdict = self._tell(merge, contribution, evidence, clean_to)
             if verdict is Verdict.UNLIKE:
                 outcome.unlike.append(evidence.path)
             elif verdict is Verdict.HELD:
@@ -168,11 +207,11 @@ class Ledger:
         self.record = replace(self.record, high_water=max(self.record.high_water, highest))
         return highest
 
-    def _set(self, merge: Merge, contribution: Contribution) -> None:
-        """What follows is evidence of this contribution."""
-        merge.totals.epoch, merge.via, merge.followed_since = self.epoch, contribution.via, None
-        if contribution.watching_since is not None and self.record.watching_since:
-            merge.followed_since = max(contribution.watching_since, self.record.watching_since)
+    def _set(self, merge: Merge, via: Via, watching_since: int | None) -> None:
+        """What follows is evidence of such a contribution."""
+        merge.totals.epoch, merge.via, merge.followed_since = self.epoch, via, None
+        if watching_since is not None and self.record.watching_since:
+            merge.followed_since = max(watching_since, self.record.watching_since)
 
     def _end(self, tree: Tree, contribution: Contribution, agent: AgentRecord, now: int) -> AgentRecord:
         if contribution.ends is Via.AUDIT:

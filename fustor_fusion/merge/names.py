@@ -12,6 +12,7 @@ from fustor_fusion.merge.drift import DriftKind, FoundDrift
 from fustor_fusion.merge.guard import Guard, entries_in
 from fustor_fusion.merge.links import Links
 from fustor_fusion.merge.nodes import NEVER, Child, Directory, Tree
+from fustor_fusion.merge.sweep import Sweeps
 from fustor_fusion.merge.totals import Chain, Delta, Totals, is_followed
 from fustor_fusion.query import ChangeKind
 
@@ -22,10 +23,11 @@ class Names:
     What is said of a name `alone`, and not in a listing, is held back here where the guard wants that; then nothing is changed.
     """
 
-    def __init__(self, tree: Tree, totals: Totals, guard: Guard) -> None:
+    def __init__(self, tree: Tree, totals: Totals, guard: Guard, sweeps: Sweeps) -> None:
         self._tree = tree
         self._totals = totals
         self._guard = guard
+        self._sweeps = sweeps
         self.via = Via.LIVE
         self.links = Links()
         self.drift = FoundDrift()
@@ -191,6 +193,7 @@ class Names:
         self.changes.note(ChangeKind.CHANGED, chain[:-1], directory.name, self.via)
         if len(chain) > 1:
             chain[-2].digest = None
+            self._sweeps.changed(chain[-2].id, (directory.name,), at)
 
     def _remove_leaf(self, chain: Chain, name: bytes, found: Child, at: int) -> None:
         assert found.entry is not None  # only a directory can be known without attributes
@@ -208,7 +211,9 @@ class Names:
         parent.digest = None
         self._totals.add(chain, delta)
         self._totals.changed(chain, at)
-        self.changes.note_all(ChangeKind.GONE, chain, [name for name, _ in leaves], self.via)
+        names = [name for name, _ in leaves]
+        self._sweeps.changed(parent.id, names, at)
+        self.changes.note_all(ChangeKind.GONE, chain, names, self.via)
 
     def _detach(self, chain: Chain, directory: Directory, at: int) -> None:
         self._note_drift(chain, DriftKind.EXTRA, directory.files + directory.directories + directory.others)
@@ -224,6 +229,7 @@ class Names:
 
     def _changed(self, kind: ChangeKind, chain: Chain, name: bytes, at: int) -> None:
         self._totals.changed(chain, at)
+        self._sweeps.changed(chain[-1].id, (name,), at)
         self.changes.note(kind, chain, name, self.via)
 
     def _note_drift(self, chain: Chain, kind: DriftKind, entries: int = 1) -> None:

@@ -117,6 +117,15 @@ class Tree(Protocol):
     def children(self, parent: Directory) -> dict[bytes, Child]:
         """All children, in a dict of the caller's own."""
 
+    def children_after(self, parent: Directory, after: bytes | None, limit: int) -> list[tuple[bytes, Child]]:
+        """At most `limit` children by name in byte order, from the first behind `after`."""
+
+    def child(self, parent: Directory, name: bytes) -> Child | None:
+        """What is stored under `name`, whether or not it is a directory."""
+
+    def holds(self, parent: Directory, count: int) -> bool:
+        """Whether the directory has so many children, or more."""
+
     def put(self, parent: Directory, name: bytes, child: Child) -> None: ...
 
     def remove(self, parent: Directory, name: bytes) -> None: ...

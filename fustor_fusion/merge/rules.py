@@ -9,8 +9,9 @@ from enum import Enum, auto
 
 from fustor_core.digest import listing_digest, sorted_digest
 from fustor_core.evidence import Entry, Evidence, Gone, Listing, Same, Seen, Unreadable
-from fustor_core.paths import components, split
+from fustor_core.paths import split
 from fustor_core.wire import Via
+from fustor_fusion.merge.chains import Chains
 from fustor_fusion.merge.changes import Changes
 from fustor_fusion.merge.doubts import Doubts
 from fustor_fusion.merge.drift import DriftKind, FoundDrift
@@ -18,17 +19,20 @@ from fustor_fusion.merge.guard import Guard
 from fustor_fusion.merge.links import Links
 from fustor_fusion.merge.names import Names
 from fustor_fusion.merge.nodes import NEVER, Child, Directory, Tree
+from fustor_fusion.merge.sweep import Sweep, Sweeps, is_lost
+from fustor_fusion.merge.sweeping import Sweeping, SweepStep
 from fustor_fusion.merge.totals import Chain, Delta, Totals, is_followed
 from fustor_fusion.query import ChangeKind
 
 
 class Verdict(Enum):
     """What became of a piece of evidence. UNLIKE: a `Same` that is unlike what is known, so that the directory is to be listed. HELD: the
-    guard holds it back, and nothing has changed."""
+    guard holds it back, and nothing has changed. SWEPT: it is to be applied little by little (`fustor_fusion.merge.sweep`)."""
 
     APPLIED = auto()
     UNLIKE = auto()
     HELD = auto()
+    SWEPT = auto()
 
 
 class Merge:
@@ -37,12 +41,14 @@ class Merge:
     `followed_since`: a listing from that stamp on makes its directory fresh; None if no listing of this contribution does.
     """
 
-    def __init__(self, tree: Tree, epoch: int, guard: Guard) -> None:
+    def __init__(self, tree: Tree, epoch: int, guard: Guard, sweeps: Sweeps) -> None:
         self._tree = tree
         self._guard = guard
         self.totals = Totals(tree, epoch)
         self.followed_since: int | None = None
-        self._names = Names(tree, self.totals, guard)
+        self._names = Names(tree, self.totals, guard, sweeps)
+        self._chains = Chains(tree, self._names)
+        self._sweeps = sweeps
         self.doubts = Doubts(tree, self._names.absent_since)
 
     @property
@@ -71,11 +77,10 @@ class Merge:
     def apply(self, evidence: Evidence) -> Verdict:
         """Apply one piece of evidence, wholly or not at all."""
         self._guard.begin()
-        if self.doubts.errors:
-            self.doubts.weigh(evidence)
+        if isinstance(evidence, Listing):
+            return self._listing(evidence)
+        self._weigh(evidence)
         match evidence:
-            case Listing(path, at, entries):
-                return Verdict.APPLIED if self._listing(path, at, entries) else Verdict.HELD
             case Same(path, at, digest):
                 return Verdict.APPLIED if self._same(path, at, digest) else Verdict.UNLIKE
             case Seen(path, at, entry):
@@ -86,13 +91,22 @@ class Merge:
                 self._unreadable(path, at, reason)
         return Verdict.APPLIED
 
+    def sweep(self, sweep: Sweep, limit: int) -> SweepStep:
+        """Go on with the application of a large listing, by about so many names."""
+        self._guard.begin()
+        return Sweeping(self._tree, self._chains, self._names, self._guard, self.doubts, self.totals, self.listed).step(sweep, limit)
+
+    def _weigh(self, evidence: Evidence) -> None:
+        if self.doubts.errors:
+            self.doubts.weigh(evidence)
+
     def _gone(self, path: bytes, at: int) -> bool:
         directory, name = split(path)
-        if (chain := self._reach(directory, at)) is None:
+        if (chain := self._chains.reach(directory, at)) is None:
             return True
         if not self._names.set_absent(chain, name, at, alone=True):
             return False
-        self._raise(chain, at)
+        self._chains.raise_to(chain, at)
         return True
 
     def _seen(self, path: bytes, at: int, entry: Entry) -> bool:
@@ -103,45 +117,64 @@ class Merge:
                 self._names.state([root], entry, at)
             return True
         directory, name = split(path)
-        if (chain := self._reach(directory, at)) is None:
+        if (chain := self._chains.reach(directory, at)) is None:
             return True
         if entry.is_directory:
             self._names.set_directory(chain, name, at, entry)
         elif not self._names.set_leaf(chain, name, at, entry, at, alone=True):
             return False
-        self._raise(chain, at)
+        self._chains.raise_to(chain, at)
         return True
 
-    def _listing(self, path: bytes, at: int, entries: dict[bytes, Entry]) -> bool:
-        chain = self._reach(path, at)
+    def _listing(self, listing: Listing) -> Verdict:
+        path, at, entries = listing.path, listing.at, listing.entries
+        chain, missing = self._chains.known(path, at)
+        if path in self._sweeps.paths or (chain is not None and not missing and self._is_swept(chain[-1], listing)):
+            if chain is not None and not missing:
+                self.totals.set_watched(chain, False)
+            return Verdict.SWEPT
+        self._weigh(listing)
         if chain is None:
-            return True
+            return Verdict.APPLIED
+        chain = self._chains.made(chain, missing, at)
         directory = chain[-1]
         if at >= directory.at and directory.is_empty:
-            self._raise(chain, at)
+            self._chains.raise_to(chain, at)
             self._fill(chain, at, entries)
         elif not self._refill(chain, at, entries):
+            return Verdict.HELD
+        self.listed(chain, at)
+        return Verdict.APPLIED
+
+    def _is_swept(self, directory: Directory, listing: Listing) -> bool:
+        """Whether to apply the listing would take long."""
+        if directory.is_empty and listing.at >= directory.at:
             return False
-        self._listed(chain, at)
-        return True
+        is_large = len(listing.entries) >= self._sweeps.large or self._has_many(directory)
+        return is_large and self._sweeps.has_room(len(listing.entries))
+
+    def _has_many(self, directory: Directory) -> bool:
+        """Whether it holds many names itself."""
+        large = self._sweeps.large
+        return directory.files + directory.directories + directory.others > large and self._tree.holds(directory, large)
 
     def _same(self, path: bytes, at: int, digest: bytes) -> bool:
-        chain, missing = self._known(path, at)
+        chain, missing = self._chains.known(path, at)
         if chain is None:
             return True  # dead: there is nothing to compare with, and nothing to ask for
         directory = chain[-1]
         if missing or self._digest(directory) != digest:
             return False
         newest_here = at >= directory.at
-        self._raise(chain, at)
+        self._chains.raise_to(chain, at)
         if not newest_here:
             children = self._tree.children(directory)
             self._merge_listing(chain, at, {name: child.entry for name, child in children.items() if child.entry is not None}, children)
-        self._listed(chain, at)
+        self.listed(chain, at)
         return True
 
     def _unreadable(self, path: bytes, at: int, reason: str) -> None:
-        chain, missing = self._known(path, at)
+        chain, missing = self._chains.known(path, at)
         if chain is None or missing:
             return
         directory = chain[-1]
@@ -154,42 +187,6 @@ class Merge:
         directory.unreadable_at, directory.unreadable = at, reason
         self._tree.touch([directory])
         self.totals.set_watched(chain, False)
-
-    def _known(self, path: bytes, at: int) -> tuple[Chain | None, list[bytes]]:
-        """The directories on the way to `path` that are known, and the names that are not; None if newer evidence says that it was none."""
-        tree = self._tree
-        node = tree.root
-        chain = [node]
-        names = components(path)
-        for depth, name in enumerate(names):
-            found = tree.lookup(node, name)
-            if isinstance(found, Directory):
-                found.settle(node.listed_at)
-                if at <= found.floor:
-                    return None, []
-                chain.append(found)
-                node = found
-                continue
-            if at <= (self._names.absent_since(node, name) if found is None else max(found.at, node.listed_at)):
-                return None, []
-            return chain, names[depth:]
-        return chain, []
-
-    def _reach(self, path: bytes, at: int) -> Chain | None:
-        """The directories from the root to `path`, made where they are not known yet; None if newer evidence says that there was none."""
-        chain, missing = self._known(path, at)
-        if chain is not None:
-            for name in missing:
-                made = self._names.set_directory(chain, name, at, None)
-                assert made is not None  # `_known` found nothing that is newer
-                chain.append(made)
-        return chain
-
-    def _raise(self, chain: Chain, at: int) -> None:
-        for directory in chain:
-            if at > directory.at:
-                directory.at = at
-        self._tree.touch(chain)
 
     def _fill(self, chain: Chain, at: int, entries: dict[bytes, Entry]) -> None:
         """The first listing of a directory, or of an empty one: nothing to compare with."""
@@ -239,12 +236,13 @@ class Merge:
         digest = listing_digest(entries) if at >= directory.at else None
         if digest is None or directory.digest != digest:
             children = self._tree.children(directory)
-            if self._guard.holds_listing(chain, at, entries, children):
+            lost = [(name, child) for name, child in children.items() if is_lost(child, entries.get(name))]
+            if self._guard.holds_listing(chain, at, entries, lost, len(children)):
                 return False
-            self._raise(chain, at)
+            self._chains.raise_to(chain, at)
             self._merge_listing(chain, at, entries, children)
         else:
-            self._raise(chain, at)
+            self._chains.raise_to(chain, at)
         if digest is not None:
             directory.digest = digest
         return True
@@ -266,7 +264,7 @@ class Merge:
             else:
                 self._names.set_leaf(chain, name, at, entry, own_at, alone=False)
 
-    def _listed(self, chain: Chain, at: int) -> None:
+    def listed(self, chain: Chain, at: int) -> None:
         """Note that the last directory of the chain has been listed; names that are not there were absent then."""
         tree, directory = self._tree, chain[-1]
         if at > directory.listed_at:

@@ -136,6 +136,16 @@ class Totals:
         """A directory is about to go: nothing about it needs to be looked up."""
         self._stale.pop(directory.id, None)
 
+    def put_off(self, chain: Chain) -> None:
+        """The latest modification times of the chain are looked up by a later commit (`look_up`); until then they may be too late."""
+        for directory in chain:
+            self._stale.pop(directory.id, None)
+
+    def look_up(self, chain: Chain) -> None:
+        """The latest modification times of the chain are looked up, however they are known."""
+        for depth, directory in enumerate(chain):
+            self._stale[directory.id] = (depth, directory)
+
     def finish(self) -> None:
         """Look up the latest modification time again where what had it has gone; deepest first, for each looks at those below."""
         for _, directory in sorted(self._stale.values(), key=lambda marked: -marked[0]):

@@ -4,10 +4,11 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from fustor_core.clock import wall
 from fustor_core.errors import Refused, SessionLost
-from fustor_core.evidence import Evidence, Listing, Same, Unreadable, check_evidence
+from fustor_core.evidence import Entry, Evidence, Listing, Same, Unreadable, check_evidence
 from fustor_core.paths import check_path
 from fustor_core.supervision import all_running
 from fustor_core.wire import Ack, Batch, FusionSession, Look, Mark, NewRole, Ping, Pong, Stalled, Via
@@ -15,7 +16,7 @@ from fustor_fusion.receivers.looking_again import LookingAgain
 from fustor_fusion.roots.root import Root
 from fustor_fusion.sessions.states import SessionEvent, marked
 from fustor_fusion.sessions.table import LiveSession
-from fustor_fusion.stores import Contribution, Outcome
+from fustor_fusion.stores import MOST_TOGETHER, Contribution, Outcome
 
 MOST_STAGED = 4_000_000
 """Entries of unfinished listings that a session may have staged."""
@@ -28,7 +29,7 @@ class Parts:
     """Joins the parts in which a huge listing travels; they are dropped with the session."""
 
     def __init__(self) -> None:
-        self._staged: dict[tuple[bytes, int], list[Listing]] = {}
+        self._staged: dict[tuple[bytes, int], tuple[int, dict[bytes, Entry]]] = {}
         self._entries = 0
 
     def whole(self, evidence: Sequence[Evidence]) -> list[Evidence]:
@@ -39,19 +40,25 @@ class Parts:
         if not isinstance(one, Listing) or (one.last and not one.part):
             return one
         key = (one.path, one.at)
-        staged = self._staged.setdefault(key, [])
-        if one.part != len(staged):
-            raise Refused(f"part {one.part} of a listing came where part {len(staged)} was due", code="parts")
-        staged.append(one)
+        due, entries = self._staged.get(key, (0, {}))
+        if one.part != due:
+            raise Refused(f"part {one.part} of a listing came where part {due} was due", code="parts")
         self._entries += len(one.entries)
         if self._entries > MOST_STAGED:
             raise Refused(f"more than {MOST_STAGED:,} entries of unfinished listings", code="parts")
+        # Into one dict from the beginning: to put together a million names at the end would hold up all other sessions.
+        entries.update(one.entries)
         if not one.last:
+            self._staged[key] = due + 1, entries
             return None
-        del self._staged[key]
-        entries = {name: entry for part in staged for name, entry in part.entries.items()}
-        self._entries -= sum(len(part.entries) for part in staged)
+        self._staged.pop(key, None)
+        self._entries -= len(entries)
         return Listing(one.path, one.at, entries)
+
+
+def _answer(answered: asyncio.Future[None]) -> None:
+    if not answered.done():
+        answered.set_result(None)
 
 
 class SessionReceiver:
@@ -197,7 +204,7 @@ class SessionReceiver:
             if not self._waiting:
                 self._arrived.clear()
                 await self._arrived.wait()
-            group = list(self._waiting)
+            group = self._next_group()
             contributions = [contribution for _, contribution in group if contribution is not None]
             outcomes = await self._root.commit(contributions) if contributions else []
             for _ in group:
@@ -210,12 +217,22 @@ class SessionReceiver:
                 self.outgoing.put_nowait(answer)
             self._looking_again.committed()
 
+    def _next_group(self) -> list[tuple[Batch | Mark, Contribution | None]]:
+        """The frames that are committed next."""
+        group: list[tuple[Batch | Mark, Contribution | None]] = []
+        weight = 0
+        for frame, contribution in self._waiting:
+            if weight >= MOST_TOGETHER:
+                break
+            group.append((frame, contribution))
+            weight += contribution.weight if contribution else 0
+        return group
+
     def _settled(self, group: Sequence[tuple[Batch | Mark, Contribution | None]], outcomes: Sequence[Outcome]) -> list[FusionSession]:
         """What the session is told, and what is known of it, after a commit."""
         session = self.session
         stale = [path for outcome in outcomes for path in outcome.stale]
         unlike = [path for outcome in outcomes for path in outcome.unlike]
-        self._root.contradictions.note(doubt for outcome in outcomes for doubt in outcome.doubts)
         answers: list[FusionSession] = []
         if stale:
             listed = {one.path for _, each in group if each for one in each.evidence if isinstance(one, Listing | Same | Unreadable)}
@@ -237,7 +254,7 @@ class SessionReceiver:
                 session.writing.tell([(path, writing if alone else writing or None) for path, writing in frame.writing])
                 session.folded = tuple(frame.folded)
                 for look in frame.looks:
-                    if (answered := self._asked.pop(look, None)) and not answered.done():
-                        answered.set_result(None)
+                    if answered := self._asked.pop(look, None):
+                        self._root.after_sweeps(partial(_answer, answered))
                     session.refused = {path: held for path, held in session.refused.items() if held[0] != look}
         return answers

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from fustor_core.clock import ViewClock, slot_of, wall
 from fustor_core.errors import NobodyLooks, Refused
+from fustor_core.evidence import Evidence
 from fustor_core.wire import Condition, Hello, Role, Via, Welcome
 from fustor_fusion.api.ports import RootFacts, SourcePath
+from fustor_fusion.merge.doubts import Doubt
 from fustor_fusion.news import News
 from fustor_fusion.roots.relooking import Relooking
 from fustor_fusion.roots.second_looks import Ask, SecondLooks
@@ -18,7 +20,7 @@ from fustor_fusion.roots.writer import Writer
 from fustor_fusion.sessions.contradictions import Contradictions
 from fustor_fusion.sessions.identities import Identities
 from fustor_fusion.sessions.table import Admission, LiveSession, Table
-from fustor_fusion.stores import AgentRecord, Contribution, Outcome, RootStore
+from fustor_fusion.stores import AgentRecord, Contribution, Outcome, RootStore, Swept
 from fustor_fusion.trust import LiveRoot, Pending, Progress, Reason
 
 
@@ -64,7 +66,8 @@ class Root:
             self.table.leader, self.table.leader_lost_at = record.watched_by, self.clock.now()
         self._away_since: int | None = None
         self._store_watch = StoreWatch(name, self._tell_stalled)
-        self._writer = Writer(name, store, self.clock.now, self.table.lowest, self._store_watch.problem)
+        self._writer = Writer(name, store, self.clock.now, self.table.lowest, problem=self._store_watch.problem, swept=self._note_swept)
+        self._unswept: list[tuple[set[bytes], Callable[[], None]]] = []
         self._relooking = Relooking(store)
         self._second_looks = SecondLooks(name, store)
         self._unlisted = Unlisted(name, store)
@@ -179,14 +182,40 @@ class Root:
     async def commit(self, contributions: Sequence[Contribution]) -> list[Outcome]:
         """Commit what sessions brought."""
         outcomes = await self._writer.commit(contributions)
-        self._second_looks.note(outcomes)
-        if self._store.last_change != self._last_change:
-            self._last_change = self._store.last_change
-            self.news.tell()
+        for outcome in outcomes:
+            self._note_found(outcome.held, outcome.doubts)
         for one in contributions:
             if one.begins is not None and one.watching_since is not None:
                 self._watched_by, self._watching_since = one.agent, one.watching_since
         return outcomes
+
+    def _note_swept(self, swept: Swept) -> None:
+        """A slice of the listing of a large directory has been applied."""
+        self._note_found(swept.held, swept.doubts)
+        if not swept.ended or not self._unswept:
+            return
+        standing = {sweep.listing.path for sweep in self._store.sweeping}
+        waiting, self._unswept = self._unswept, []
+        for paths, call in waiting:
+            if paths & standing:
+                self._unswept.append((paths & standing, call))
+            else:
+                call()
+
+    def _note_found(self, held: Sequence[Evidence], doubts: Sequence[Doubt]) -> None:
+        """What the store has found in what it was told."""
+        self._second_looks.note(held)
+        self.contradictions.note(doubts)
+        if self._store.last_change != self._last_change:
+            self._last_change = self._store.last_change
+            self.news.tell()
+
+    def after_sweeps(self, call: Callable[[], None]) -> None:
+        """Call this once all that has been committed by now is applied: the listing of a large directory is so little by little."""
+        if standing := {sweep.listing.path for sweep in self._store.sweeping}:
+            self._unswept.append((standing, call))
+        else:
+            call()
 
     def reads_everything(self, agent: str, phase: Via, at: int, *, ends: bool) -> int:
         """A snapshot or an audit of everything by an agent begins or ends at `at`; when it began, 0 if that is not known."""
@@ -236,6 +265,7 @@ class Root:
         pending += [Pending(path, Reason.UNREAD, leading.clean_to) for path in leading.pending]
         pending += [Pending(doubt.path, Reason.CONTRADICTED, doubt.since) for doubt in self.contradictions.standing]
         pending += [Pending(path, Reason.FOLDED, leading.clean_to) for path in leading.folded]
+        pending += [Pending(sweep.listing.path, Reason.SWEPT, sweep.clean_to) for sweep in self._store.sweeping]
         progress = None
         if leading.snapshot_began is not None:
             progress = Progress(leading.snapshot_began, self._progress(leading.agent, self.name))

@@ -4,8 +4,9 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
+from fustor_core.evidence import Evidence
 from fustor_fusion.merge.held import Extent, Held
-from fustor_fusion.stores import Outcome, RootStore
+from fustor_fusion.stores import RootStore
 from fustor_fusion.trust import Pending, Reason
 
 log = logging.getLogger(__name__)
@@ -26,11 +27,13 @@ class SecondLooks:
         """What is held back at the moment."""
         return [Pending(each.path, Reason.GUARDED, each.clean_to) for each in self._store.held]
 
-    def note(self, outcomes: Sequence[Outcome]) -> None:
-        """A commit has been made: say once when it held something back."""
-        if not self._said and (first := next((one for outcome in outcomes for one in outcome.held), None)):
+    def note(self, held: Sequence[Evidence]) -> None:
+        """A commit has held this back: say so once."""
+        if held and not self._said:
             self._said = True
-            log.warning("evidence by which much of the root would be lost is held back, and looked at again", extra=self._place(first.path))
+            log.warning(
+                "evidence by which much of the root would be lost is held back, and looked at again", extra=self._place(held[0].path)
+            )
 
     async def run_once(self, now: int, ask: Ask, forget: Callable[[Sequence[Held]], Awaitable[None]]) -> None:
         """Have looked at again what is due at `now`, then forget that it was held back: what was found is committed."""

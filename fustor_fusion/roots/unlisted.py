@@ -56,7 +56,9 @@ class Unlisted:
     def _find(self) -> list[bytes]:
         """What is lacking. Reads the store, so it is called on a thread."""
         began = self._clock()
+        # Asked before, so that none counts of which the listing has been applied meanwhile, and not the other way round.
+        sweeping = {sweep.listing.path for sweep in self._store.sweeping}
         with self._store.reading() as reading:
-            directories = reading.unlisted(AT_ONCE)
+            directories = [path for path in reading.unlisted(AT_ONCE) if path not in sweeping]
         self._from = self._clock() + REST_AFTER_SEARCH * (self._clock() - began)
         return directories

@@ -11,18 +11,21 @@ from typing import Any, TypeVar
 
 from fustor_core.errors import StoreDamaged, StoreError, StoreUnavailable
 from fustor_core.supervision import Stillness, activity
-from fustor_fusion.roots.purging import Purging
-from fustor_fusion.stores import Contribution, Outcome, RootStore
+from fustor_fusion.roots.slices import Slices
+from fustor_fusion.stores import MOST_TOGETHER, Contribution, Outcome, RootStore, Swept
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-MOST_AT_ONCE = 64
 RETRY_FIRST, RETRY_MOST = 0.1, 5.0
 CLOSE_WITHIN = 10.0
 PURGE_AFTER = 0.02
 """Seconds without a job after which a slice of tidying up is done."""
+PURGE_EVERY = 0.1
+"""Seconds between slices of tidying up under load: it takes a fifth of the writer's time at most."""
+SWEEP_EVERY = 0.02
+"""Seconds between slices of large listings under load: they take half of the writer's time at most."""
 
 _Future = asyncio.Future[Any]
 _Job = tuple[_Future, Sequence[Contribution] | Callable[[], Any]]
@@ -33,20 +36,29 @@ class Writer:
     before.
 
     `now` is the root's clock, `drop_to` how far the drop mark may go; `problem` is told why the store cannot commit, and None when it can
-    again.
+    again; `swept` what became of each slice of a large listing.
     """
 
     def __init__(
-        self, name: str, store: RootStore, now: Callable[[], int], drop_to: Callable[[], int], problem: Callable[[StoreError | None], None]
+        self,
+        name: str,
+        store: RootStore,
+        now: Callable[[], int],
+        drop_to: Callable[[], int],
+        *,
+        problem: Callable[[StoreError | None], None],
+        swept: Callable[[Swept], None],
     ) -> None:
         self._store = store
         self._now = now
         self._drop_to = drop_to
         self._problem = problem
+        self._swept = swept
         self._loop = asyncio.get_running_loop()
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._closing = threading.Event()
-        self._purging = Purging()
+        self._purging = Slices(PURGE_EVERY)
+        self._sweeping = Slices(SWEEP_EVERY)
         self._asking = 0
         """How often the store has been asked for something; odd while it has not come back."""
         self._stillness = Stillness()
@@ -94,23 +106,30 @@ class Writer:
     def _work(self) -> None:
         more_to_purge = True
         while True:
+            sweeping = bool(self._store.sweeping)
             try:
-                job = self._jobs.get(timeout=PURGE_AFTER if more_to_purge else None)
+                job = self._jobs.get(timeout=0 if sweeping else PURGE_AFTER if more_to_purge else None)
             except Empty:
-                more_to_purge = self._purge()
+                if sweeping:
+                    self._sweep()
+                    more_to_purge = True
+                else:
+                    more_to_purge = self._purge()
                 continue
             group = self._gather(job)
             if group is None:
                 return
             self._do(group)
+            if self._store.sweeping and self._sweeping.is_due(time.monotonic()):
+                self._sweep()
             more_to_purge = not self._purging.is_due(time.monotonic()) or self._purge()
 
     def _gather(self, job: _Job | None) -> list[_Job] | None:
         """Whatever else waits already, up to a measure; None at the end."""
         if job is None:
             return None
-        group = [job]
-        while len(group) < MOST_AT_ONCE:
+        group, weight = [job], _weight(job)
+        while weight < MOST_TOGETHER:
             try:
                 following = self._jobs.get_nowait()
             except Empty:
@@ -119,6 +138,7 @@ class Writer:
                 self._jobs.put(None)
                 break
             group.append(following)
+            weight += _weight(following)
         return group
 
     def _do(self, group: list[_Job]) -> None:
@@ -187,6 +207,20 @@ class Writer:
         self._purging.took(time.monotonic() - began, time.monotonic(), whole=more)
         return more
 
+    def _sweep(self) -> None:
+        """Apply a slice of a large listing; where the store cannot at the moment, later."""
+        began = time.monotonic()
+        try:
+            with self._asked():
+                swept = self._store.sweep(self._sweeping.limit, self._now())
+        except (StoreUnavailable, StoreDamaged) as error:
+            self._note(error)
+            self._closing.wait(RETRY_FIRST)
+            return
+        self._note_success()
+        self._sweeping.took(time.monotonic() - began, time.monotonic(), whole=not swept.ended)
+        self._tell(self._swept, swept)
+
     def _note(self, error: Exception) -> None:
         if isinstance(error, StoreDamaged | StoreUnavailable):
             self._failing = True
@@ -210,6 +244,11 @@ class Writer:
             self._loop.call_soon_threadsafe(call, *arguments)
         except RuntimeError:
             log.debug("the event loop has closed before the last commits were told")
+
+
+def _weight(job: _Job) -> int:
+    _, what = job
+    return 1 if callable(what) else sum(contribution.weight for contribution in what)
 
 
 def _succeed(future: _Future, result: object) -> None:

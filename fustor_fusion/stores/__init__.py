@@ -7,16 +7,17 @@ The contract suite in tests/contract runs on every implementation.
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from fustor_core.errors import FustorError, StoreDamaged
-from fustor_core.evidence import Evidence
+from fustor_core.evidence import Evidence, Listing
 from fustor_core.wire import Identity, Via
 from fustor_fusion.merge.doubts import Doubt
 from fustor_fusion.merge.drift import Drifts
 from fustor_fusion.merge.held import Held
 from fustor_fusion.merge.links import Noted
 from fustor_fusion.merge.nodes import Inode
+from fustor_fusion.merge.sweep import Sweep
 from fustor_fusion.query import Change, Filter, Found, Trust, Usage
 
 
@@ -47,6 +48,15 @@ class Contribution:
     ends: Via | None = None
     errors: Mapping[int, int] = field(default_factory=dict)
 
+    @property
+    def weight(self) -> int:
+        """About how much work it is, in pieces of evidence about one name; what a listing of a directory has is filled in faster."""
+        return len(self.evidence) + sum(len(one.entries) for one in self.evidence if isinstance(one, Listing)) // 8
+
+
+MOST_TOGETHER: Final = 1_000
+"""The weight of contributions from which no more are put into a commit: others wait for the whole of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -62,6 +72,16 @@ class Outcome:
     unlike: list[bytes] = field(default_factory=list)
     doubts: list[Doubt] = field(default_factory=list)
     held: list[Evidence] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What became of a slice of a large listing. `ended`: that listing has been applied, or is not to be; `held`, `doubts`: see
+    `Outcome`."""
+
+    ended: bool = False
+    held: list[Evidence] = field(default_factory=list)
+    doubts: list[Doubt] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +207,14 @@ class RootStore(Protocol):
         `now` is the view clock, `drop_to` the drop mark after this (ignored where it would fall). Raises StoreUnavailable, with nothing
         applied, if it cannot be made durable, and ValueError for a part of a listing: parts are joined before.
         """
+
+    @property
+    def sweeping(self) -> Collection[Sweep]:
+        """The listings of large directories that have been committed and are still being applied (`fustor_fusion.merge.sweep`): one that
+        is lost with the process leaves its directory as not listed. Safe to ask from any thread."""
+
+    def sweep(self, limit: int, now: int) -> Swept:
+        """Apply a slice of one of these, of about `limit` names, in a transaction of its own. Raises like `commit`."""
 
     def reading(self) -> AbstractContextManager[Reading]:
         """Read the last committed state, from any thread, without waiting for a writer."""

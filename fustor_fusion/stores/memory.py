@@ -18,11 +18,19 @@ from fustor_fusion.merge.held import Held
 from fustor_fusion.merge.ledger import Ledger
 from fustor_fusion.merge.links import Noted, inode_of
 from fustor_fusion.merge.nodes import NEVER, ROOT_ID, Child, Directory, Inode
+from fustor_fusion.merge.sweep import LARGE, Sweep
 from fustor_fusion.merge.totals import latest
 from fustor_fusion.query import Change, Found, Instant
-from fustor_fusion.stores import AgentRecord, ChangeSpan, Contribution, Outcome, Reading, RootRecord
+from fustor_fusion.stores import AgentRecord, ChangeSpan, Contribution, Outcome, Reading, RootRecord, Swept
 from fustor_fusion.stores.answers import Below, below
 from fustor_fusion.stores.reading import ABOVE_ROOT, TreeReading
+
+
+def children_after(children: Mapping[bytes, Child], after: bytes | None, limit: int) -> list[tuple[bytes, Child]]:
+    """At most `limit` of these by name in byte order, from the first behind `after`."""
+    names = sorted(children)
+    first = 0 if after is None else bisect_right(names, after)
+    return [(name, children[name]) for name in names[first : first + limit]]
 
 
 class MemoryTree:
@@ -53,6 +61,15 @@ class MemoryTree:
 
     def children(self, parent: Directory) -> dict[bytes, Child]:
         return dict(self.entries[parent.id])
+
+    def children_after(self, parent: Directory, after: bytes | None, limit: int) -> list[tuple[bytes, Child]]:
+        return children_after(self.entries[parent.id], after, limit)
+
+    def child(self, parent: Directory, name: bytes) -> Child | None:
+        return self.entries[parent.id].get(name)
+
+    def holds(self, parent: Directory, count: int) -> bool:
+        return len(self.entries[parent.id]) >= count
 
     def put(self, parent: Directory, name: bytes, child: Child) -> None:
         self._unlink(parent.id, name, self.entries[parent.id].get(name))
@@ -182,10 +199,7 @@ class MemoryReading(TreeReading):
         return {number: below(self.directory(number), self.epoch()) for number in numbers}
 
     def range(self, directory: int, after: bytes | None, limit: int) -> list[tuple[bytes, Child]]:
-        children = self._tree.entries[directory]
-        names = sorted(children)
-        first = 0 if after is None else bisect_right(names, after)
-        return [(name, children[name]) for name in names[first : first + limit]]
+        return children_after(self._tree.entries[directory], after, limit)
 
     def change_span(self) -> ChangeSpan:
         kept = self._tree.changes
@@ -233,10 +247,10 @@ class MemoryStore:
 
     damage = None
 
-    def __init__(self, guard: GuardRules = DEFAULT_RULES) -> None:
+    def __init__(self, guard: GuardRules = DEFAULT_RULES, *, large: int = LARGE) -> None:
         self._lock = threading.RLock()
         self._tree = MemoryTree()
-        self._ledger = Ledger(RootRecord(secrets.token_hex(8), 0, 0, 0, "", 0, 0, 0, 0), [], 0, guard, {})
+        self._ledger = Ledger(RootRecord(secrets.token_hex(8), 0, 0, 0, "", 0, 0, 0, 0), [], 0, guard, {}, large=large)
 
     def open_session(self, agent: str, run: str, session: str, identity: Identity, now: int) -> AgentRecord:
         with self._lock:
@@ -253,6 +267,14 @@ class MemoryStore:
             if self._ledger.record.drop_mark > before:
                 self._tree.drop(self._ledger.record.drop_mark)
             return outcomes
+
+    @property
+    def sweeping(self) -> Collection[Sweep]:
+        return self._ledger.sweeps.all()
+
+    def sweep(self, limit: int, now: int) -> Swept:
+        with self._lock:
+            return self._ledger.sweep(self._tree, limit, now)
 
     @contextmanager
     def reading(self) -> Iterator[Reading]:

@@ -14,7 +14,8 @@ from fustor_core.wire import Identity
 from fustor_fusion.merge.guard import DEFAULT_RULES, GuardRules
 from fustor_fusion.merge.held import Held
 from fustor_fusion.merge.links import Noted
-from fustor_fusion.stores import AgentRecord, Contribution, Outcome, Reading, sqlite_changes
+from fustor_fusion.merge.sweep import LARGE, Sweep
+from fustor_fusion.stores import AgentRecord, Contribution, Outcome, Reading, Swept, sqlite_changes
 from fustor_fusion.stores.sqlite_file import StoreFile
 from fustor_fusion.stores.sqlite_ledger import LedgerWriter, read_ledger
 from fustor_fusion.stores.sqlite_reading import SqliteReading
@@ -43,11 +44,17 @@ class SqliteStore:
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], guard: GuardRules = DEFAULT_RULES, *, cached_directories: int = CACHED_DIRECTORIES
+        self,
+        path: str | os.PathLike[str],
+        guard: GuardRules = DEFAULT_RULES,
+        *,
+        cached_directories: int = CACHED_DIRECTORIES,
+        large: int = LARGE,
     ) -> None:
         self._path = os.fspath(path)
         self._file = StoreFile(self._path)
         self._guard = guard
+        self._large = large
         self._cached_directories = cached_directories
         self._writing = threading.Lock()
         self._pool = threading.Lock()
@@ -73,7 +80,7 @@ class SqliteStore:
             self._connection.execute("PRAGMA journal_size_limit=67108864")
             self._connection.execute(f"PRAGMA busy_timeout={int(WRITER_BUSY_SECONDS * 1000)}")
             self._tree = SqliteTree(self._connection, self._cached_directories)
-            self._ledger, self._tree.next_id = read_ledger(self._connection, self._guard)
+            self._ledger, self._tree.next_id = read_ledger(self._connection, self._guard, self._large)
             self._writer = LedgerWriter(self._connection, self._ledger)
             self._tree.begin_changes(*sqlite_changes.begin(self._connection))
             self._connection.execute("UPDATE meta SET clean = 0")
@@ -106,6 +113,17 @@ class SqliteStore:
                 self._drop(mark, max(DROP_AT_LEAST, 2 * sum(len(one.evidence) for one in contributions)))
             self._write_ledger()
         return outcomes
+
+    @property
+    def sweeping(self) -> Collection[Sweep]:
+        return self._ledger.sweeps.all()
+
+    def sweep(self, limit: int, now: int) -> Swept:
+        with self._transaction():
+            swept = self._ledger.sweep(self._tree, limit, now)
+            self._tree.write(self._ledger.record.drop_mark)
+            self._write_ledger()
+        return swept
 
     @property
     def last_change(self) -> int:
@@ -187,13 +205,14 @@ class SqliteStore:
                 raise StoreUnavailable(f"{self._path} has been closed")
             self._file.check_place()
             before, next_id = copy.copy(self._ledger), self._tree.next_id
-            before.agents, before.changed = dict(self._ledger.agents), set()
+            before.agents, before.changed, before.sweeps = dict(self._ledger.agents), set(), self._ledger.sweeps.copy()
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
                 yield
                 self._connection.execute("COMMIT")
             except BaseException:
                 self._ledger, self._tree.next_id = before, next_id
+                self._ledger.sweeps.restart()
                 self._tree.forget()
                 if self._connection.in_transaction:  # SQLite has rolled back by itself after some errors
                     self._connection.execute("ROLLBACK")

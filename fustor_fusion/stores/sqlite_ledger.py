@@ -23,13 +23,13 @@ from fustor_fusion.stores.sqlite_rows import (
 )
 
 
-def read_ledger(connection: sqlite3.Connection, rules: GuardRules) -> tuple[Ledger, int]:
+def read_ledger(connection: sqlite3.Connection, rules: GuardRules, large: int) -> tuple[Ledger, int]:
     """The ledger as the file has it, and the id of the next directory."""
     *record, epoch, next_id = connection.execute(f"SELECT {RECORD}, epoch, next_id FROM meta").fetchone()
     agents = [to_agent(row) for row in connection.execute(f"SELECT {AGENT} FROM agents ORDER BY slot")]
     held = {row[0]: to_held(row) for row in connection.execute(f"SELECT {HELD} FROM held")}
     drifts = to_drifts(connection.execute(f"SELECT {DRIFT} FROM drift"))
-    return Ledger(to_record(tuple(record)), agents, epoch, rules, held, drifts), next_id
+    return Ledger(to_record(tuple(record)), agents, epoch, rules, held, drifts, large), next_id
 
 
 class LedgerWriter:

@@ -32,6 +32,8 @@ CHUNK = 64
 
 _GET = f"SELECT {CHILD} FROM entries WHERE dir = ? AND name = ?"
 _GET_ALL = f"SELECT name, {CHILD} FROM entries WHERE dir = ?"
+_GET_SOME = f"SELECT name, {CHILD} FROM entries WHERE dir = ? AND name > ? ORDER BY name LIMIT ?"
+_COUNT = "SELECT count(*) FROM (SELECT 1 FROM entries WHERE dir = ? LIMIT ?)"
 _PUT = f"INSERT OR REPLACE INTO entries (dir, name, {CHILD}) VALUES ({','.join('?' * (CHILD_WIDTH + 2))})"
 _FILL = f"INSERT INTO entries ({FILLED}) VALUES "
 _FILL_MANY = _FILL + ",".join([FILLED_VALUES] * CHUNK)
@@ -134,6 +136,18 @@ class SqliteTree:
             return {}
         self._settle_rows(parent.id)
         return {row[0]: to_child(row[1:]) for row in self._connection.execute(_GET_ALL, (parent.id,)).fetchall()}
+
+    def children_after(self, parent: Directory, after: bytes | None, limit: int) -> list[tuple[bytes, Child]]:
+        self._settle_rows(parent.id)
+        rows = self._connection.execute(_GET_SOME, (parent.id, after or b"", limit)).fetchall()
+        return [(row[0], to_child(row[1:])) for row in rows]
+
+    def child(self, parent: Directory, name: bytes) -> Child | None:
+        return self._get(parent.id, name)
+
+    def holds(self, parent: Directory, count: int) -> bool:
+        self._settle_rows(parent.id)
+        return bool(self._connection.execute(_COUNT, (parent.id, count)).fetchone()[0] >= count)
 
     def put(self, parent: Directory, name: bytes, child: Child) -> None:
         self._put(parent.id, name, child)

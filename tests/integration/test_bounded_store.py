@@ -41,7 +41,7 @@ class Root:
         self.low = 0
         self._at = 1 << 20
         self._sequence = 0
-        self.writer = Writer("root", self.store, lambda: self._at, lambda: self.low, lambda _: None)
+        self.writer = Writer("root", self.store, lambda: self._at, lambda: self.low, problem=lambda _: None, swept=lambda _: None)
 
     def stamp(self) -> int:
         self._at += 1024

@@ -1,6 +1,7 @@
 """What a session makes of frames: times that no clock can have shown are refused, and what came too late is read again."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -14,8 +15,10 @@ from fustor_core.wire import Ack, Batch, Hello, Identity, Look, Mark, Ping, Via
 from fustor_fusion.query import Trust
 from fustor_fusion.receivers.session import SessionReceiver
 from fustor_fusion.roots.root import Root, RootOptions
+from fustor_fusion.stores import Swept
 from fustor_fusion.stores.memory import MemoryStore
 from fustor_fusion.trust import Reason, Trustworthiness, assess
+from tests.oracle import every_child
 from tests.polling import soon
 
 HELLO = Hello("nas", "boot", b"/srv", "run", "p", "root", Identity("ext4", "1", 2), [], "", 0, 0.0, False)
@@ -67,6 +70,41 @@ async def test_what_the_agent_folded_is_said_until_it_has_listed_it_again(root: 
         )
     with pytest.raises(MalformedInput):
         await receiver.take(Batch(4, Via.LIVE, now, now, [], [], [], folded=[b"/etc"]))
+
+
+class Large(MemoryStore):
+    """A store with directories that are large soon; it applies slices of their listings only when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__(large=10)
+        self.go = threading.Event()
+
+    def sweep(self, limit: int, now: int) -> Swept:
+        self.go.wait(60)
+        return super().sweep(limit, now)
+
+
+async def test_whoever_asked_is_answered_when_a_large_listing_has_been_applied() -> None:
+    store = Large()
+    root = Root("root", store, RootOptions(window=8, lease=5.0, quiet=10.0), lambda agent, root: "")
+    session, _, _ = await root.open_session(HELLO, "test")
+    receiver = SessionReceiver(root, session)
+    files = {b"f%d" % number: FILE for number in range(30)}
+    await receiver.take(Batch(1, Via.SNAPSHOT, 0, 0, [], [], [Listing(b"", stamp(root, receiver), files)]))
+    async with committing(receiver):
+        assert isinstance(await receiver.outgoing.get(), Ack)
+        answered = receiver.ask([], [b""], False)
+        assert isinstance(await receiver.outgoing.get(), Look)
+        await receiver.take(Batch(2, Via.ASKED, 0, 0, [1], [], [Listing(b"", stamp(root, receiver), {b"f7": FILE})]))
+        assert isinstance(await receiver.outgoing.get(), Ack)
+        assert not answered.done()
+        assert [each.reason for each in root.live().pending] == [Reason.SWEPT]
+        store.go.set()
+        await answered
+        assert root.live().pending == []
+        with store.reading() as reading:
+            assert [found.path for found in every_child(reading, b"")] == [b"f7"]
+    await root.close()
 
 
 async def test_the_present_is_taken(root: Root, receiver: SessionReceiver) -> None:

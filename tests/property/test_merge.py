@@ -15,6 +15,7 @@ from fustor_core.evidence import Evidence, Gone, Listing, Same, Seen, Unreadable
 from fustor_core.paths import is_below, join, split
 from fustor_core.wire import Identity, Via
 from fustor_fusion.merge.guard import DEFAULT_RULES, GuardRules
+from fustor_fusion.merge.sweep import LARGE
 from fustor_fusion.query import Trust
 from fustor_fusion.stores import Contribution, Reading, RootStore
 from fustor_fusion.stores.memory import MemoryStore
@@ -34,6 +35,7 @@ class Bench:
         self.applied: list[Evidence] = []
         """What has been said and was not held back."""
         self.held_back = 0
+        self.swept = 0
         self._sequences = dict.fromkeys(AGENTS, 0)
         for agent in AGENTS:
             self.store.open_session(agent, "run", "session", IDENTITY, 0)
@@ -63,6 +65,12 @@ class Bench:
             else:
                 self.applied.append(one)
         return [path for outcome in outcomes for path in outcome.unlike]
+
+    def sweep(self, rng: random.Random, slices: int | None = None) -> None:
+        """Apply so many slices of large listings, or all."""
+        while self.store.sweeping and slices != 0:
+            self.swept += self.store.sweep(rng.randint(1, 3), 1).ended
+            slices = None if slices is None else slices - 1
 
     def reopen(self) -> None:
         self.store.close()
@@ -96,14 +104,14 @@ def unreached_above(below: Mapping[bytes, Trust], directory: bytes, otherwise: i
 
 
 @contextmanager
-def bench(kind: str, path: Path, rules: GuardRules = DEFAULT_RULES) -> Iterator[Bench]:
+def bench(kind: str, path: Path, rules: GuardRules = DEFAULT_RULES, large: int = LARGE) -> Iterator[Bench]:
     if kind == "memory":
-        yield Bench(lambda: MemoryStore(rules))
+        yield Bench(lambda: MemoryStore(rules, large=large))
         return
     for old in path.parent.glob(path.name + "*"):
         old.unlink()
     # Room for so few directories that they are forgotten and loaded again all the time.
-    made = Bench(lambda: SqliteStore(path, rules, cached_directories=4))
+    made = Bench(lambda: SqliteStore(path, rules, cached_directories=4, large=large))
     try:
         yield made
     finally:
@@ -111,6 +119,7 @@ def bench(kind: str, path: Path, rules: GuardRules = DEFAULT_RULES) -> Iterator[
 
 
 def run(made: Bench, evidence: Sequence[Evidence], rng: random.Random) -> None:
+    """Say all of it in any order, then see whether the store holds what it means."""
     order = shuffled(rng, evidence)
     spare = [at * 2 for at in range(1, len(evidence) + 3)]  # stamps that nothing else has
     same: list[Evidence] = []
@@ -123,8 +132,10 @@ def run(made: Bench, evidence: Sequence[Evidence], rng: random.Random) -> None:
             same += say_same(made, rng, at)
         if rng.random() < 0.1:
             made.store.purge(rng.randint(1, 5))
-        if rng.random() < 0.1 and isinstance(made.store, SqliteStore):
+        made.sweep(rng, rng.choice((0, 0, 1, 5)))
+        if rng.random() < 0.1 and isinstance(made.store, SqliteStore) and not made.store.sweeping:
             made.reopen()
+    made.sweep(rng)
     made.check(made.applied + same)
 
 
@@ -155,6 +166,22 @@ def test_random_evidence_means_the_same_to_a_store(kind: str, cases: int, count:
                 run(made, evidence, rng)
             except AssertionError as error:
                 raise AssertionError(f"case {count} {case}: {evidence}") from error
+
+
+@pytest.mark.parametrize("large", [0, 2])
+@pytest.mark.parametrize(("kind", "cases"), [("memory", 20_000), ("sqlite", 1)])
+def test_what_is_applied_in_slices_means_the_same(kind: str, cases: int, large: int, tmp_path: Path) -> None:
+    swept = 0
+    for case in range(cases):
+        rng = random.Random(f"slices {case}")
+        evidence = [random_evidence(rng, at * 2 + 1) for at in range(1, rng.randint(2, 25))]
+        with bench(kind, tmp_path / "root.db", large=large) as made:
+            try:
+                run(made, evidence, rng)
+            except AssertionError as error:
+                raise AssertionError(f"case {case}: {evidence}") from error
+            swept += made.swept
+    assert swept > cases / 2
 
 
 @pytest.mark.parametrize(("kind", "cases"), [("memory", 800), ("sqlite", 25)])

@@ -36,6 +36,8 @@ class Slow:
         self.forget_held: Callable[..., Any] = store.forget_held
         self.hurry_held: Callable[..., Any] = store.hurry_held
         self.purge: Callable[..., Any] = store.purge
+        self.sweeping = store.sweeping
+        self.sweep: Callable[..., Any] = store.sweep
         self.links_noted = False
         self.damage = store.damage
         self.forget_links: Callable[..., Any] = store.forget_links

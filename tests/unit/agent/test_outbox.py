@@ -132,12 +132,24 @@ def test_what_a_lost_session_asked_for_is_still_read() -> None:
 
 def test_beyond_its_bound_the_set_is_folded_and_says_so() -> None:
     outbox = Outbox(bound=100)
-    outbox.mark([b"d%d/f%d" % (i % 10, i) for i in range(101)], 1)
-    assert outbox.folded == 101
-    work = take(outbox)
-    assert isinstance(work, Lists)
-    assert set(work.directories) == {b"d%d" % i for i in range(10)}
-    assert not work.recursive
+    outbox.mark([b"few%d/f" % i for i in range(50)] + [b"many/f%d" % i for i in range(51)], 1)
+    assert outbox.folded == 51
+    checks, lists = take(outbox), take(outbox)
+    assert isinstance(checks, Checks)
+    assert set(checks.paths) == {b"few%d/f" % i for i in range(50)}
+    assert lists == Lists((b"many",), False, Priority.ASKED, 1)
+
+
+def test_changes_in_one_directory_do_not_wait_for_all_of_another() -> None:
+    outbox = Outbox()
+    outbox.mark([b"full/%d" % number for number in range(1_000)], 1)
+    outbox.mark([b"few/a", b"few/b"], 2)
+    works = [outbox.take(checks=10, directories=1, live=True) for _ in range(2)]
+    assert works[0] == Checks(
+        {b"full/%d" % number: 1 for number in range(5)} | {b"few/a": 2, b"few/b": 2} | {b"full/%d" % number: 1 for number in range(5, 8)}
+    )
+    assert works[1] == Checks({b"full/%d" % number: 1 for number in range(8, 18)})
+    assert outbox.waiting(Priority.LIVE) == 982
 
 
 @given(st.dictionaries(paths, st.integers(1, 100), max_size=40), st.integers(1, 10))

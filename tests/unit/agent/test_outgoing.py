@@ -2,7 +2,7 @@
 
 from fustor_agent.outbox import Outbox
 from fustor_agent.outbox.work import Checks, Priority
-from fustor_agent.session.outgoing import FULL_BATCH, Outgoing
+from fustor_agent.session.outgoing import CHANGES_AHEAD, FULL_BATCH, MOST_CHANGES, Outgoing
 from fustor_core.clock import Stamper
 from fustor_core.evidence import Entry, Gone, Listing
 from fustor_core.wire import Batch, Mark, Via
@@ -85,6 +85,25 @@ def test_full_batches_do_not_wait_but_the_window_holds_them() -> None:
     assert bench.next() is None
     bench.outgoing.acknowledge(1)
     assert isinstance(bench.next(), Batch)
+
+
+def test_a_storm_of_changes_goes_in_small_batches_and_few_of_them_at_once() -> None:
+    bench = Bench(window=1_000)
+    for number in range(2 * CHANGES_AHEAD):
+        bench.read_mark(b"%d" % number)
+    assert not bench.outgoing.has_room_for_changes
+    sizes = []
+    while batch := bench.next():
+        assert isinstance(batch, Batch)
+        sizes.append(len(batch.evidence))
+    assert sizes == [MOST_CHANGES] * (CHANGES_AHEAD // MOST_CHANGES)
+    bench.outgoing.acknowledge(1)
+    assert isinstance(bench.next(), Batch)
+    assert bench.next() is None
+    while bench.outgoing.sequence < 2 * CHANGES_AHEAD // MOST_CHANGES:
+        bench.outgoing.acknowledge(bench.outgoing.sequence)
+        assert bench.next()
+    assert bench.outgoing.has_room_for_changes
 
 
 def test_live_evidence_overtakes_a_walk_and_a_mark_does_not() -> None:

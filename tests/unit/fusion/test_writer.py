@@ -9,13 +9,15 @@ from contextlib import asynccontextmanager
 import pytest
 
 from fustor_core.errors import StoreDamaged, StoreError, StoreUnavailable
-from fustor_core.evidence import Entry, Seen
+from fustor_core.evidence import Entry, Listing, Seen
 from fustor_core.supervision import STILL
 from fustor_core.wire import Identity, Via
+from fustor_fusion.merge.sweep import LARGE
 from fustor_fusion.roots.writer import Writer
-from fustor_fusion.stores import Contribution, Outcome
+from fustor_fusion.stores import MOST_TOGETHER, Contribution, Outcome, Swept
 from fustor_fusion.stores.memory import MemoryStore
-from tests.polling import eventually
+from tests.oracle import every_child
+from tests.polling import eventually, soon
 
 FILE = Entry(0o100644, 1, 512, 0, 0, 1, 7, 0, 0, 0, 0)
 
@@ -23,8 +25,8 @@ FILE = Entry(0o100644, 1, 512, 0, 0, 1, 7, 0, 0, 0, 0)
 class Disk(MemoryStore):
     """A store on a disk that can be full; it notes how much was committed together."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, large: int = LARGE) -> None:
+        super().__init__(large=large)
         self.full = False
         self.groups: list[int] = []
         self.answers = threading.Event()
@@ -64,9 +66,9 @@ def seen(sequence: int) -> Contribution:
 
 
 @asynccontextmanager
-async def writing(store: Disk, problems: Problems) -> AsyncIterator[Writer]:
+async def writing(store: Disk, problems: Problems, swept: Callable[[Swept], None] = lambda _: None) -> AsyncIterator[Writer]:
     store.open_session("a", "r", "s", Identity("ext4", "1", 2), 1)
-    writer = Writer("test", store, lambda: 10**9, lambda: 0, problems.tell)
+    writer = Writer("test", store, lambda: 10**9, lambda: 0, problem=problems.tell, swept=swept)
     try:
         yield writer
     finally:
@@ -90,6 +92,35 @@ async def test_what_waits_is_committed_together_and_in_order() -> None:
             assert reading.agents()[0].sequence == 100
     assert sum(store.groups) == 100
     assert len(store.groups) < 100
+
+
+async def test_much_work_is_not_committed_together() -> None:
+    """Whoever comes then waits for the whole commit."""
+    store = Disk()
+    async with writing(store, Problems()) as writer:
+        store.answers.clear()
+        half = [Seen(b"f%d" % number, number << 10 | 1, FILE) for number in range(1, MOST_TOGETHER // 2 + 1)]
+        frames = [Contribution("a", "r", "s", sequence, Via.LIVE, half) for sequence in range(1, 6)]
+        commits = [asyncio.create_task(writer.commit([frame])) for frame in frames]
+        await asyncio.sleep(0)
+        store.answers.set()
+        await asyncio.gather(*commits)
+    assert sum(store.groups) == 5
+    assert max(store.groups) == 2
+
+
+async def test_a_large_listing_is_applied_between_commits_and_each_slice_is_told() -> None:
+    store, told = Disk(large=100), list[Swept]()
+    store.open_session("a", "r", "s", Identity("ext4", "1", 2), 1)
+    listings = [Listing(b"", at << 10 | 1, {b"%d" % each: FILE for each in range(at, at + 5_000)}) for at in (1, 2)]
+    async with writing(store, Problems(), told.append) as writer:
+        for sequence, listing in enumerate(listings, start=1):
+            await writer.commit([Contribution("a", "r", "s", sequence, Via.SNAPSHOT, [listing])])
+        await soon(lambda: told and told[-1].ended)
+        with store.reading() as reading:
+            assert {found.path for found in every_child(reading, b"")} == set(listings[1].entries)
+    assert len(told) > 2
+    assert [swept.ended for swept in told[:-1]] == [False] * (len(told) - 1)
 
 
 async def test_nobody_hears_of_success_while_the_disk_is_full() -> None:
@@ -165,7 +196,7 @@ async def test_a_store_that_breaks_while_it_tidies_up_does_not_end_the_writing()
 async def test_a_store_that_hangs_does_not_keep_fusion_from_ending() -> None:
     store = Disk()
     store.open_session("a", "r", "s", Identity("ext4", "1", 2), 1)
-    writer = Writer("test", store, lambda: 10**9, lambda: 0, Problems().tell)
+    writer = Writer("test", store, lambda: 10**9, lambda: 0, problem=Problems().tell, swept=lambda _: None)
     store.answers.clear()
     commit = asyncio.create_task(writer.commit([seen(1)]))
     await asyncio.sleep(0)

@@ -1,0 +1,159 @@
+"""A listing of a large directory of which something is known already: applied little by little, so that what else is said waits for no more
+than a slice of it.
+
+First the listing is compared with what is known, then the guard is asked about all that would be lost by it, then the differences are
+applied; each in as many slices as it takes. Every slice states nothing that the listing does not. What comes meanwhile is merged as always,
+but a name that is changed in between has to be dealt with once more (`Sweeps.changed`): where older evidence has changed it, the listing,
+of which the time goes for all names when it is done, would else vouch for what it denies; and a directory that newer evidence has made was
+none if the listing does not have it. Pure.
+"""
+
+from collections import deque
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from fustor_core.evidence import Entry, Listing
+from fustor_core.wire import Via
+from fustor_fusion.merge.nodes import Child
+
+LARGE: Final = 20_000
+"""Names in a directory, or in its listing, from which that is applied little by little."""
+MOST_SWEPT: Final = 4_000_000
+"""Names in all listings that are being applied; what is beyond is applied at once, and all wait for it."""
+
+
+def is_lost(child: Child, entry: Entry | None) -> bool:
+    """Whether what is known as `child` goes, or all below it, where a listing has `entry` under its name."""
+    return entry is None or (child.directory > 0 and not entry.is_directory)
+
+
+@dataclass(slots=True, eq=False)
+class Sweep:
+    """The application of `listing`, said by a contribution with `via`, `watching_since` and `errors`.
+
+    `absent`: directories of the listing that another, older one denied which it took the place of, by the stamp of that. `directory` is the
+    id of what the listing is compared with. `after` is the name up to which it has been, None before the first; `unmet` are the names in
+    it that have not been met, `lost` the children that are not in it; `known` counts all. `waiting` are the names to which it is still to
+    be applied. `confirmed`: a second look has said that the losses are losses.
+    """
+
+    listing: Listing
+    via: Via
+    watching_since: int | None
+    errors: Mapping[int, int]
+    clean_to: int
+    absent: dict[bytes, int] = field(default_factory=dict)
+    directory: int = 0
+    after: bytes | None = None
+    unmet: set[bytes] = field(default_factory=set)
+    lost: list[tuple[bytes, Child]] = field(default_factory=list)
+    known: int = 0
+    compared: bool = False
+    confirmed: bool = False
+    waiting: deque[bytes] = field(default_factory=deque)
+
+    def begin(self, directory: int) -> None:
+        """Nothing has been compared yet, with the directory that has this id."""
+        self.directory, self.after, self.known, self.compared, self.confirmed = directory, None, 0, False, False
+        self.unmet = set(self.listing.entries)
+        self.lost = []
+        self.waiting = deque(self.absent)
+
+    def compare(self, children: Sequence[tuple[bytes, Child]], *, last: bool) -> None:
+        """These children follow those that have been compared; `last`: no more do."""
+        entries = self.listing.entries
+        self.known += len(children)
+        for name, child in children:
+            entry = entries.get(name)
+            self.unmet.discard(name)
+            if is_lost(child, entry):
+                self.lost.append((name, child))
+                self.waiting.append(name)
+            elif child.directory or child.entry != entry:
+                self.waiting.append(name)
+        if children:
+            self.after = children[-1][0]
+        if last:
+            self.compared = True
+            self.waiting.extend(self.unmet)
+            self.unmet = set()
+
+    def take(self, limit: int) -> list[bytes]:
+        """The next names, each once."""
+        taken: dict[bytes, None] = {}
+        while self.waiting and len(taken) < limit:
+            taken[self.waiting.popleft()] = None
+        return list(taken)
+
+    @property
+    def low(self) -> int:
+        """The oldest stamp of what it states."""
+        return min([self.listing.at, *self.absent.values()])
+
+    def joined(self, other: "Sweep") -> "Sweep":
+        """Both of the same directory: the newer of their listings denies all that the other says, but that a directory in it was none."""
+        older, newer = sorted((self, other), key=lambda sweep: sweep.listing.at)
+        absent = {**older.absent, **newer.absent}
+        held = older.listing.entries
+        for name, entry in newer.listing.entries.items():
+            if entry.is_directory and not (name in held and held[name].is_directory):
+                absent[name] = max(older.listing.at, absent.get(name, 0))
+        return Sweep(newer.listing, newer.via, newer.watching_since, newer.errors, min(older.clean_to, newer.clean_to), absent)
+
+
+class Sweeps:
+    """All sweeps of a root; one for each directory. `large`: names from which a listing is swept."""
+
+    def __init__(self, large: int = LARGE, standing: Mapping[bytes, Sweep] | None = None) -> None:
+        self.large = large
+        self._standing = dict(standing or {})
+
+    def copy(self) -> "Sweeps":
+        """Of which adding and ending say nothing to this one."""
+        return Sweeps(self.large, self._standing)
+
+    def has_room(self, names: int) -> bool:
+        """Whether a listing of so many names can wait for its turn."""
+        return names + sum(len(sweep.listing.entries) for sweep in self._standing.values()) <= MOST_SWEPT
+
+    def add(self, sweep: Sweep) -> None:
+        """It begins; where another of the directory has, together with that."""
+        path = sweep.listing.path
+        standing = self._standing.get(path)
+        self._standing[path] = sweep if standing is None else sweep.joined(standing)
+
+    def next(self) -> Sweep | None:
+        """The one that is to go on."""
+        return next(iter(self._standing.values()), None)
+
+    def end(self, sweep: Sweep) -> None:
+        """It has been applied, or is not to be."""
+        self._standing.pop(sweep.listing.path, None)
+
+    def restart(self) -> None:
+        """What was done since the last commit is lost."""
+        for sweep in self._standing.values():
+            sweep.directory = 0
+
+    def changed(self, directory: int, names: Iterable[bytes], at: int) -> None:
+        """Evidence of `at` has changed these names in a directory."""
+        for sweep in self._standing.values():
+            if sweep.directory == directory and at != sweep.listing.at:
+                sweep.waiting.extend(names)
+
+    @property
+    def low(self) -> int | None:
+        """No sweep states anything older than this; None if there is none."""
+        return min((sweep.low for sweep in self._standing.values()), default=None)
+
+    @property
+    def paths(self) -> Collection[bytes]:
+        """The directories of which a listing is being applied."""
+        return self._standing.keys()
+
+    def all(self) -> list[Sweep]:
+        return list(self._standing.values())
+
+    def __bool__(self) -> bool:
+        return bool(self._standing)
