@@ -145,7 +145,7 @@ class Scheduler:
             return []
         # What is asked for has been waited for already, and is not much.
         scheduled = [] if self._pace.limits.opens_in(minute_of_day()) else [Priority.SNAPSHOT, *self.audits.walks()]
-        return [Priority.ASKED, *scheduled]
+        return [Priority.ASKED, Priority.UNWATCHED, *scheduled]
 
     def _read(self, work: Work, reading: Reading) -> None:
         match work:

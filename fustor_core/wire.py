@@ -218,7 +218,9 @@ class Batch(Frame, frozen=True, array_like=True, tag=2):
     before it has been sent; 0 while nothing is watched. `looks`: numbers of the looks that are answered by this batch or earlier ones.
     `pending`: paths below which something marked before `clean_to` could not be read yet. `writing`: what has changed since the batch
     before of what is known of files: they are being written, are not any more (False), or nobody knows (None). `folded`: directories below
-    which there were more changes than the agent keeps apart, and which it has not listed again yet.
+    which there were more changes than the agent keeps apart, and which it has not listed again yet. `unwatched`: directories at or below
+    which some cannot be watched, so that no event tells what happens in them: there it is what changed before `unwatched_to` that has been
+    sent.
     """
 
     sequence: Natural
@@ -230,6 +232,8 @@ class Batch(Frame, frozen=True, array_like=True, tag=2):
     evidence: list[Evidence]
     writing: list[tuple[bytes, bool | None]] = []
     folded: list[bytes] = []
+    unwatched: list[bytes] = []
+    unwatched_to: Stamp = 0
 
 
 class Mark(Frame, frozen=True, array_like=True, tag=3):

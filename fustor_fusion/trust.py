@@ -29,12 +29,13 @@ class Reason(StrEnum):
     FOLDED = "folded"
     UNREAD = "unread"
     SWEPT = "swept"
+    UNWATCHED = "unwatched"
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
     """A path that is to be read again, it and what is below. `since` is a stamp: every change before it is in the store; 0 if that is not
-    known."""
+    known. What is UNWATCHED lacks nothing: it is as of its last listing."""
 
     path: bytes
     reason: Reason
@@ -108,6 +109,10 @@ _PENDING: dict[Reason, tuple[str, str]] = {
         "wait: the agent lists it by itself",
     ),
     Reason.SWEPT: ("the listing of so large a directory is applied little by little: {}", "wait: it takes a few seconds"),
+    Reason.UNWATCHED: (
+        "not every directory can be watched at {}, so changes are seen when they are listed",
+        "raise the limit of watches: the condition `directories-unwatched` of the pipe names the sysctl",
+    ),
     Reason.UNREAD: ("something changed at {} and could not be read yet", "wait; if it lasts, see the agent's log for what does not answer"),
 }
 
@@ -120,7 +125,8 @@ def assess(path: bytes, trust: Trust, record: RootRecord, live: LiveRoot, to_wal
     # Of what another leader listed, and another process watched, nothing is known since.
     trust = replace(trust, fresh=trust.fresh and live.follows)
     as_of = min((vouched(trust.fresh, record, live, trust.oldest or 0), *(each.since for each in pending)))
-    complete = trust.fresh and live.alive and live.heard and not trust.unreadable and not pending
+    lacks = trust.unreadable or any(each.reason is not Reason.UNWATCHED for each in pending)
+    complete = trust.fresh and live.alive and live.heard and not lacks
     conditions = [*_absence(trust, record, live, as_of, to_wall), *_silence(live), *_staleness(trust, record, live, to_wall)]
     conditions += _unreadable(trust, record, to_wall)
     conditions += _waiting(pending, to_wall)
@@ -207,7 +213,9 @@ def _waiting(pending: Sequence[Pending], to_wall: Callable[[int], int]) -> list[
         because = [each for each in pending if each.reason is reason]
         if because:
             since = _wall(min(each.since for each in because), to_wall)
-            conditions.append(Condition("pending", since, message.format(_named(because)), remedy))
+            conditions.append(
+                Condition("unwatched" if reason is Reason.UNWATCHED else "pending", since, message.format(_named(because)), remedy)
+            )
     return conditions
 
 

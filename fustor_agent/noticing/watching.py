@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 
+from fustor_agent.noticing.unwatched import MOST_NAMED, Sent, Unwatched
 from fustor_agent.noticing.writing import WritingNews
 from fustor_agent.noticing.young import Young
 from fustor_agent.outbox import Outbox
@@ -21,8 +22,6 @@ UNREADABLE = "unreadable"
 NOT_WATCHED = "not-watched"
 _DROPPED = "the kernel dropped change events because its queue was full; the whole root is being listed again"
 _LARGER_QUEUE = "if this comes often: sysctl fs.inotify.max_queued_events=131072"
-UNWATCHED_EVERY = 30_000_000_000
-"""Nanoseconds between listings of directories that cannot be watched."""
 
 
 class Watching:
@@ -35,11 +34,11 @@ class Watching:
         self._woken = woken
         self._dropped = Folded()
         self._watched = False
-        self._retried = boottime()
         self._kinds: set[str] = set()
         self.doubts = Doubts()
         self.noticed_to = 0
         self.writing = WritingNews()
+        self.unwatched = Unwatched(outbox)
         self.young = Young()
         self.failure: Exception | None = None
         """What noticing failed with. Nothing is noticed after it: whoever runs the pipe looks here."""
@@ -99,13 +98,19 @@ class Watching:
         if noticed.paths or noticed.trees:
             self._woken()
 
-    def retry_unwatched(self, now: int) -> None:
+    def unwatched_below(self) -> list[bytes]:
+        """Below which paths no event tells of some directories; what changed there before `unwatched.listed_to` is committed."""
+        return self.unwatched.below(self._source.unwatched(MOST_NAMED)) if self._watched and isinstance(self._source, Watchable) else []
+
+    def list_unwatched(self, now: int, session: Sent) -> None:
         """List the directories that cannot be watched, now and then: nothing else tells what happens in them."""
-        if self._watched and isinstance(self._source, Watchable) and now - self._retried > UNWATCHED_EVERY:
-            self._retried = now
-            self._outbox.ask(self._source.unwatched(), recursive=False, since=now)
-            self._note_conditions(self._source)
+        if not self._watched or not isinstance(self._source, Watchable):
+            return
+        self.unwatched_below()
+        if self.unwatched.look(now, self.noticed_to, session):
+            self.unwatched.list_all(self._source.unwatched())
             self._woken()
+        self._note_conditions(self._source)
 
     def note_doubts(self) -> None:
         """Say what could not be read, or that all can be."""

@@ -12,7 +12,7 @@ class Priority(IntEnum):
 
     AUDIT is what an audit does as a whole: a shallow one, one that was asked for, and what fusion knew otherwise. ROUND is the deep audit
     that goes round for ever, a few directories at a time. DOUBTFUL are those that could not be read, tried again apart from all others,
-    because they may hang.
+    because they may hang. UNWATCHED are those of which no event tells.
     """
 
     LIVE = 1
@@ -21,6 +21,7 @@ class Priority(IntEnum):
     AUDIT = 4
     ROUND = 5
     DOUBTFUL = 6
+    UNWATCHED = 7
 
     @property
     def via(self) -> Via:
@@ -33,9 +34,9 @@ class Priority(IntEnum):
 
 
 _VIAS = {Priority.LIVE: Via.LIVE, Priority.SNAPSHOT: Via.SNAPSHOT, Priority.AUDIT: Via.AUDIT, Priority.ROUND: Via.AUDIT}
-_VIAS |= dict.fromkeys((Priority.ASKED, Priority.DOUBTFUL), Via.ASKED)
+_VIAS |= dict.fromkeys((Priority.ASKED, Priority.DOUBTFUL, Priority.UNWATCHED), Via.ASKED)
 
-WALKS = (Priority.SNAPSHOT, Priority.AUDIT, Priority.ROUND)
+WALKS = (Priority.UNWATCHED, Priority.SNAPSHOT, Priority.AUDIT, Priority.ROUND)
 ALL_WALKS = (Priority.ASKED, *WALKS)
 """Work over many directories, that may have to wait; of what is asked for, lists with all below."""
 

@@ -5,6 +5,9 @@ import logging
 import time
 from collections.abc import Callable
 
+import msgspec
+
+from fustor_agent.noticing.unwatched import Sent
 from fustor_agent.noticing.watching import Watching
 from fustor_agent.outbox import Outbox
 from fustor_agent.outbox.work import Priority
@@ -18,7 +21,7 @@ from fustor_agent.sources import Source
 from fustor_core.clock import Offset, Stamper, boottime
 from fustor_core.errors import SessionLost
 from fustor_core.supervision import all_running
-from fustor_core.wire import PULSE, SILENT_PULSES, Ack, Bye, Look, NewRole, Ping, Pong, Role, Stalled, Via
+from fustor_core.wire import PULSE, SILENT_PULSES, Ack, Batch, Bye, Look, NewRole, Ping, Pong, Role, Stalled, Via
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +42,7 @@ class SessionRun:
         self._staleness = int(source.staleness * 1e9)
         welcome = session.welcome
         watching.writing.begin(boottime())
+        watching.unwatched.session_began()
         watching.young.quiet = int(welcome.quiet * 1e9)
         self.role = welcome.role
         self.stamper = Stamper(self._view_now, welcome.slot, welcome.highest, self._staleness)
@@ -107,7 +111,7 @@ class SessionRun:
                 self._to_send.clear()
                 await self._to_send.wait()
                 continue
-            await self._session.send(frame)
+            await self._session.send(self._limited(frame) if isinstance(frame, Batch) else frame)
             self.scheduler.wake()
             self._moved.set()
 
@@ -143,7 +147,7 @@ class SessionRun:
             self._unanswered += 1
             self._watching.notice()
             now = boottime()
-            self._watching.retry_unwatched(now)
+            self._watching.list_unwatched(now, Sent(self.outgoing.sequence, self.acknowledged, not self.outgoing.walked_all))
             self.scheduler.retry(now)
             self._watching.note_doubts()
             self._watching.look_again(now)
@@ -151,7 +155,8 @@ class SessionRun:
                 async with asyncio.timeout(PULSE * SILENT_PULSES):
                     await self._session.send(Ping(now, self._offset.error(now)))
                     if self.outgoing.quiet:
-                        await self._session.send(self.outgoing.idle(self._clean_to(), self._watching.pending(), self._writing()))
+                        idle = self.outgoing.idle(self._clean_to(), self._watching.pending(), self._writing())
+                        await self._session.send(self._limited(idle))
             except TimeoutError:
                 raise SessionLost("fusion takes nothing any more") from None
 
@@ -161,8 +166,16 @@ class SessionRun:
         if not noticed_to:
             return 0
         oldest = self._outbox.oldest()
-        local = noticed_to if oldest is None else min(noticed_to, oldest)
-        return max(local + self._offset.at(boottime()) - self._staleness, 0)
+        return self._on_view_clock(noticed_to if oldest is None else min(noticed_to, oldest))
+
+    def _on_view_clock(self, known_to: int) -> int:
+        return max(known_to + self._offset.at(boottime()) - self._staleness, 0)
+
+    def _limited(self, batch: Batch) -> Batch:
+        """The batch, with where `clean_to` does not hold because no event tells of what happens there."""
+        if not (below := self._watching.unwatched_below()):
+            return batch
+        return msgspec.structs.replace(batch, unwatched=below, unwatched_to=self._on_view_clock(self._watching.unwatched.listed_to))
 
     def _writing(self) -> Writing:
         """What is to be told of files that are being written; after `_clean_to`, it is no older."""

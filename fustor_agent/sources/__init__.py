@@ -118,8 +118,8 @@ class Watchable(Protocol):
     def notice(self) -> Noticed:
         """Drain the queue of events without waiting."""
 
-    def unwatched(self) -> list[bytes]:
-        """The directories whose watch was refused; listing one tries again."""
+    def unwatched(self, most: int | None = None) -> list[bytes]:
+        """The directories whose watch was refused; listing one tries again. Where there are more than `most`, the root stands for all."""
 
     def conditions(self) -> list[Condition]:
         """What keeps the watching from being whole at the moment (refused watches), with the remedy."""

@@ -156,7 +156,7 @@ class FakeSource:
         if self.gone:
             raise RootGone("the tree is away")
 
-    def unwatched(self) -> list[bytes]:
+    def unwatched(self, most: int | None = None) -> list[bytes]:
         return []
 
     def conditions(self) -> list[Condition]:

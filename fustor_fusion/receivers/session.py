@@ -138,13 +138,16 @@ class SessionReceiver:
         return whole if self.session.leads else [one for one in whole if not isinstance(one, Unreadable)]
 
     def _noticed(self, frame: Batch) -> int:
-        """How far the root is vouched for by what the agent noticed: where other hosts write too, not at all."""
-        return 0 if self.session.hello.remote_writers else frame.clean_to
+        """How far the root as a whole is vouched for by what the agent noticed: where other hosts write too, not at all."""
+        if self.session.hello.remote_writers:
+            return 0
+        return min(frame.clean_to, frame.unwatched_to) if frame.unwatched else frame.clean_to
 
     def _check_header(self, frame: Batch) -> None:
         self._root.check_time(self.session, frame.low, "`low`")
         self._root.check_time(self.session, frame.clean_to, "`clean_to`")
-        for path in (*frame.pending, *frame.folded, *(path for path, _ in frame.writing)):
+        self._root.check_time(self.session, frame.unwatched_to, "`unwatched_to`")
+        for path in (*frame.pending, *frame.folded, *frame.unwatched, *(path for path, _ in frame.writing)):
             check_path(path)
 
     def _idle(self, frame: Batch) -> Contribution | None:
@@ -253,6 +256,7 @@ class SessionReceiver:
                 alone = not session.hello.remote_writers
                 session.writing.tell([(path, writing if alone else writing or None) for path, writing in frame.writing])
                 session.folded = tuple(frame.folded)
+                session.unwatched, session.unwatched_to = tuple(frame.unwatched), frame.unwatched_to
                 for look in frame.looks:
                     if answered := self._asked.pop(look, None):
                         self._root.after_sweeps(partial(_answer, answered))

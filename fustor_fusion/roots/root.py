@@ -266,6 +266,7 @@ class Root:
         pending += [Pending(doubt.path, Reason.CONTRADICTED, doubt.since) for doubt in self.contradictions.standing]
         pending += [Pending(path, Reason.FOLDED, leading.clean_to) for path in leading.folded]
         pending += [Pending(sweep.listing.path, Reason.SWEPT, sweep.clean_to) for sweep in self._store.sweeping]
+        pending += [Pending(path, Reason.UNWATCHED, leading.unwatched_to) for path in leading.unwatched]
         progress = None
         if leading.snapshot_began is not None:
             progress = Progress(leading.snapshot_began, self._progress(leading.agent, self.name))

@@ -36,6 +36,8 @@ class LiveSession:
     clock_error: ClockError = field(default_factory=ClockError)
     pending: tuple[bytes, ...] = ()
     folded: tuple[bytes, ...] = ()
+    unwatched: tuple[bytes, ...] = ()
+    unwatched_to: int = 0
     refused: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     """Paths of which evidence could not be used, with the number of the look that reads them again, and the stamp up to which they were
     known."""

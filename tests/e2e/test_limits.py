@@ -3,13 +3,16 @@
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from fustor_core.times import parse_instant
 from tests.e2e.system import System
 from tests.e2e.test_steering import act, wait_state
+from tests.e2e.witness import CLOCKS
 from tests.polling import eventually
 
 QUEUE = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
@@ -81,8 +84,17 @@ def test_watches_that_are_refused(make_system: Callable[..., System]) -> None:
     )
     for number in range(2 * FEW):
         (system.root / f"d{number}" / "below" / "new").write_bytes(b"y")
+    finished = divmod(time.time_ns() + CLOCKS, 10**9)
+
+    def all_seen() -> bool:
+        answers = [system.query("list", system.mount(f"d{number}/below".encode())) for number in range(2 * FEW)]
+        for answer in answers:
+            assert answer["data"] or parse_instant(answer["meta"]["as_of"]) < finished, "it claims to know of what no event told"
+        return all(answer["data"] for answer in answers)
+
     # What is not watched is listed every 30 s, which also tries again to watch it.
-    system.wait_equal(within=50)
+    eventually(all_seen, within=60)
+    system.wait_equal(within=20)
     eventually(lambda: "directories-unwatched" not in conditions(system), within=20)
     for number in range(2 * FEW):
         (system.root / f"d{number}" / "below" / "new").write_bytes(b"watched again")

@@ -160,10 +160,10 @@ class FsSource:
         """What keeps the watching from being whole at the moment, with the remedy."""
         return [] if self._watches is None else self._watches.conditions()
 
-    def unwatched(self) -> list[bytes]:
+    def unwatched(self, most: int | None = None) -> list[bytes]:
         """The directories that could not be watched: their changes are only seen when they are listed, which also tries to watch them
-        again."""
-        return [] if self._watches is None else self._watches.unwatched()
+        again. Where there are more than `most`, the root stands for all."""
+        return [] if self._watches is None else self._watches.unwatched(most)
 
     def list(self, path: bytes, stamps: Stamps) -> Look:
         """List one directory, watched before it is read. What is no readable directory is reported as what it is."""

@@ -22,7 +22,7 @@ from fustor_agent.sources.fs.places import NO_WATCH, Places
 from fustor_agent.sources.fs.writes import Writes
 from fustor_core.clock import boottime, wall
 from fustor_core.errors import RootGone
-from fustor_core.paths import LONGEST_PATH, is_below
+from fustor_core.paths import LONGEST_PATH, ROOT, is_below
 from fustor_core.wire import Condition
 
 UNWATCHED = "directories-unwatched"
@@ -249,10 +249,10 @@ class Watches:
 
     # Health
 
-    def unwatched(self) -> list[bytes]:
-        """The directories that could not be watched."""
+    def unwatched(self, most: int | None) -> list[bytes]:
+        """The directories that could not be watched; the root where there are more than `most`."""
         with self._lock:
-            return self._places.refused_paths()
+            return self._places.refused_paths() if most is None or self._places.refused <= most else [ROOT]
 
     def conditions(self) -> list[Condition]:
         """That directories could not be watched, and what to do."""
