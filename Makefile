@@ -45,6 +45,7 @@ docs: $(READY) ## Write docs/states.md from the tables of the code
 clean: ## Remove what was built, the virtual environment too; the index in DATA stays
 	rm -rf .venv .soak build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . -name '*.so' -delete
 
 # Its date says for which pyproject.toml the environment was made. It comes last, so one that was interrupted is taken up again.
 # Where the system's Python came without ensurepip, its own pip fills the environment.

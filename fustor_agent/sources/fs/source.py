@@ -16,6 +16,7 @@ from fustor_agent.sources.fs.inotify import InotifyQueue, NoQueue, Queue
 from fustor_agent.sources.fs.listing import list_directory
 from fustor_agent.sources.fs.mounts import Mounts
 from fustor_agent.sources.fs.opening import Held, Tree, openat2_works
+from fustor_agent.sources.fs.plain import ReadPlain, fastest
 from fustor_agent.sources.fs.reading import Scope
 from fustor_agent.sources.fs.report import Report, Taken, words
 from fustor_agent.sources.fs.watching import Watches
@@ -42,6 +43,7 @@ class FsSource:
         part_entries: int = PART_ENTRIES,
         queue: Callable[[], Queue] = InotifyQueue,
         openat2: bool = True,
+        read_plain: ReadPlain = fastest,
     ) -> None:
         self.place = os.path.abspath(os.fsencode(path))
         self.staleness = staleness
@@ -52,6 +54,7 @@ class FsSource:
         self._part_entries = part_entries
         self._new_queue = queue
         self._openat2 = openat2
+        self._read_plain = read_plain
         self._scope: Scope | None = None
         self._watches: Watches | None = None
         self._mounts: Mounts | None = None
@@ -69,7 +72,7 @@ class FsSource:
         try:
             fast = self._openat2 and openat2_works(descriptor)
             tree = Tree(held, Standing.of(descriptor), cross_mounts=self._cross_mounts, openat2_works=fast)
-            self._scope = Scope(tree, self._excludes, *self._own_directories())
+            self._scope = Scope(tree, self._excludes, *self._own_directories(), self._read_plain)
             yield identity_of(descriptor)
         finally:
             self._scope = self._watches = None

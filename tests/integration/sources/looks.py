@@ -9,11 +9,16 @@ import pytest
 
 from fustor_agent.sources import Look
 from fustor_agent.sources.fs import FsSource
+from fustor_agent.sources.fs.plain import fastest, leave_all
 from fustor_core.clock import Stamper, boottime
 from fustor_core.evidence import Evidence, Gone, Listing, Seen, Unreadable
 
 both_ways = pytest.mark.parametrize("openat2", [True, False], ids=["openat2", "step by step"])
 """With the call that opens a whole path, and without it."""
+
+_COMPILED = pytest.param(fastest, id="at once", marks=pytest.mark.skipif(fastest is leave_all, reason="it could not be compiled here"))
+read_plain_ways = pytest.mark.parametrize("read_plain", [_COMPILED, pytest.param(leave_all, id="one by one")])
+"""With the compiled reader of plain files, and without it."""
 
 
 class Asked:

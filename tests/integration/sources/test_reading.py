@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from fustor_agent.sources.fs.plain import ReadPlain
 from fustor_agent.sources.fs.reading import entry_of
 from fustor_core.evidence import Kind, Listing, Seen, Unreadable, check_evidence
-from tests.integration.sources.looks import asked, both_ways, listed, said
+from tests.integration.sources.looks import asked, both_ways, listed, read_plain_ways, said
 from tests.integration.sources.mirror import walk
 
 
-def test_every_kind_of_thing_is_listed_as_lstat_has_it(tmp_path: Path) -> None:
+@read_plain_ways
+def test_every_kind_of_thing_is_listed_as_lstat_has_it(tmp_path: Path, read_plain: ReadPlain) -> None:
     (tmp_path / "file").write_bytes(b"12345")
     (tmp_path / "dir").mkdir(mode=0o2750)
     (tmp_path / "link").symlink_to("nowhere")
@@ -28,7 +30,7 @@ def test_every_kind_of_thing_is_listed_as_lstat_has_it(tmp_path: Path) -> None:
     for name, seconds in (("old", -(10**9)), ("future", 2**33), ("never", 0)):
         (tmp_path / name).touch()
         os.utime(tmp_path / name, ns=(0, seconds * 10**9 + 7))
-    with asked(tmp_path) as ask:
+    with asked(tmp_path, read_plain=read_plain) as ask:
         look = ask.list()
         found, disk = listed(look), walk(tmp_path)
         assert {b"": next(one.entry for one in look.evidence if isinstance(one, Seen))} | found == disk
