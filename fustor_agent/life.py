@@ -15,6 +15,7 @@ from fustor_agent.counters import counters_of
 from fustor_agent.loss import Loss
 from fustor_agent.noticing.watching import Watching
 from fustor_agent.outbox import Outbox
+from fustor_agent.outbox.work import Priority
 from fustor_agent.patience import Patience
 from fustor_agent.reading.readers import Readers
 from fustor_agent.reading.reading import ReadingStamps
@@ -151,6 +152,11 @@ class Life:
             await while_running(self._hold_on_to_root(), self._supervise())
         finally:
             self._readers.close()
+        if not self._outbox.idle(Priority.LIVE, Priority.ASKED):
+            log.warning(
+                "not everything could be delivered in time; it will be read again at the next start",
+                extra={"pipe": self._steering.machine.id},
+            )
         # Where no session stood to drain into, or where it broke while draining.
         self._steering.step(phases.stopping(self._steering.state, self._why_stopped))
         if self._steering.state.health is not HealthState.CRITICAL:
@@ -319,11 +325,6 @@ class Life:
         self._steering.step([(EventType.DRAIN, None)])
         # A pipe that an operator holds reads nothing, also not at the end.
         drained = await run.drain(0 if self._held else self._options.drain_timeout)
-        if not drained:
-            log.warning(
-                "not everything could be delivered in time; it will be read again at the next start",
-                extra={"pipe": self._steering.machine.id},
-            )
         await run.say_goodbye("stopped", drained=drained)
 
     def _woken(self) -> None:

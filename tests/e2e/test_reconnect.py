@@ -97,11 +97,12 @@ def test_what_fusion_refuses_is_shown_and_taken_up_when_fusion_is_put_right(syst
     system.wait_equal()
 
 
-def test_a_drain_takes_no_longer_than_it_may(live: System) -> None:
+@pytest.mark.parametrize("timeout", [1, 60], ids=["in vain", "until the session breaks"])
+def test_a_drain_takes_no_longer_than_it_may(live: System, timeout: int) -> None:
     assert live.agent is not None
     assert live.fusion is not None
     live.agent.stop()
-    live.agent_extra = {"drain": {"timeout": 1}}
+    live.agent_extra = {"drain": {"timeout": timeout}}
     live.start_agent()
     eventually(lambda: live.state() == MESSAGE, within=20)
     live.fusion.send(signal.SIGSTOP)
