@@ -47,9 +47,9 @@ clean: ## Remove what was built, the virtual environment too; the index in DATA 
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find . -name '*.so' -delete
 
-# Its date says for which pyproject.toml the environment was made. It comes last, so one that was interrupted is taken up again.
+# Its date says for which of these the environment was made. It comes last, so one that was interrupted is taken up again.
 # Where the system's Python came without ensurepip, its own pip fills the environment.
-$(READY): pyproject.toml
+$(READY): pyproject.toml fustor_agent/sources/fs/_plain.c
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "make: $(PYTHON) is missing or older than Python 3.11; name another with PYTHON=python3.12" >&2; exit 1; }
 	@$(BIN)/python -c '' 2>/dev/null || rm -rf .venv
