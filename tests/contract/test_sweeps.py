@@ -99,6 +99,24 @@ def test_a_mass_loss_is_held_back_as_a_whole(open_store: Opener) -> None:
     store.close()
 
 
+def test_what_is_still_to_be_applied_stays_above_the_drop_mark(open_store: Opener) -> None:
+    """At or below it, nobody knows any more what had gone before."""
+
+    def drop_mark() -> int:
+        with agent.store.reading() as reading:
+            return reading.record().drop_mark
+
+    agent = Agent(open_store(NO_GUARD))
+    listed(agent)
+    agent.says(Listing(b"big", 20, files(3)))
+    agent.says(Seen(b"small/new", 40, FILE), drop_to=30)
+    assert drop_mark() == 19
+    finish(agent.store)
+    agent.says(Seen(b"small/new", 50, FILE), drop_to=30)
+    assert drop_mark() == 30
+    agent.store.close()
+
+
 def test_one_that_is_lost_with_the_process_leaves_its_directory_unlisted(tmp_path: Path) -> None:
     agent = Agent(SqliteStore(tmp_path / "root.db", NO_GUARD, large=LARGE))
     listed(agent)

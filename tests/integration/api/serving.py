@@ -94,8 +94,11 @@ class FakeRoot:
     state: LiveRoot = LIVE
     about: RootFacts = FACTS
     news: News = field(default_factory=News)
+    asked: int = 0
+    """How often it was asked for its state."""
 
     def live(self) -> LiveRoot:
+        self.asked += 1
         return self.state
 
     def facts(self) -> RootFacts:

@@ -9,6 +9,7 @@ from fustor_fusion.stores import Contribution
 from fustor_fusion.stores.memory import MemoryStore
 from fustor_fusion.trust import LiveRoot, Pending, Progress, Reason
 from tests.integration.api.serving import CLEAN_TO, EPOCH, FakeRoot, Served
+from tests.polling import soon
 
 
 async def test_an_answer_older_than_wanted_is_refused(served: Served) -> None:
@@ -29,8 +30,9 @@ async def test_whoever_waits_for_a_path_is_refused_only_at_the_end(served: Serve
     data.state = replace(data.state, pending=[Pending(b"a/001.py", Reason.ASKED, CLEAN_TO - 500)])
     route = "/v1/views/default/rest?path=/data/a&settled=false&require_complete=true"
     await served.ask(f"{route}&wait=0.3s", 412)
+    before = data.asked
     waiting = asyncio.create_task(served.ask(f"{route}&wait=30s"))
-    await asyncio.sleep(0.15)
+    await soon(lambda: data.asked > before)
     data.state = replace(data.state, pending=[])
     assert (await waiting)["data"]["exists"]
 
