@@ -169,7 +169,7 @@ def test_random_evidence_means_the_same_to_a_store(kind: str, cases: int, count:
 
 
 @pytest.mark.parametrize("large", [0, 2])
-@pytest.mark.parametrize(("kind", "cases"), [("memory", 20_000), ("sqlite", 1)])
+@pytest.mark.parametrize(("kind", "cases"), [("memory", 1_000), ("sqlite", 25)])
 def test_what_is_applied_in_slices_means_the_same(kind: str, cases: int, large: int, tmp_path: Path) -> None:
     swept = 0
     for case in range(cases):
