@@ -102,7 +102,8 @@ def _make(path: bytes) -> None:
                 file.write(b"x" * size)
         os.chmod(path, random.choice([0o644, 0o600, 0o755, 0o4755, 0o2644, 0o000, 0o777, 0o1666]))
     age = random.choice([0, 30, 90, 3500, 3700, 86_300, 86_500, 2 * 86_400 + 7000, 40 * 86_400, 300 * 86_400, -7200, -40 * 86_400])
-    at = time.time_ns() - age * 10**9 + random.choice([0, 1, 123_456_789])
+    # Never a moment ahead: what lies in the future for one of the two would be in the past for the other, which asks the clock later.
+    at = time.time_ns() - age * 10**9 - random.choice([0, 1, 123_456_789])
     moment = random.choice([at, at, at, at, -1_500_000_000, 4_102_444_800 * 10**9])
     os.utime(path, ns=(moment, moment), follow_symlinks=False)
 
