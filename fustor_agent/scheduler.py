@@ -137,7 +137,8 @@ class Scheduler:
             return None
         if number == _DOUBTFUL:
             return self._outbox.take_doubtful()
-        return self._outbox.take(checks=CHECKS_AT_ONCE, directories=DIRECTORIES_AT_ONCE, live=False, walks=self._walks())
+        checks = CHECKS_AT_ONCE if self._outgoing.has_room_for_changes else 0
+        return self._outbox.take(checks=checks, directories=DIRECTORIES_AT_ONCE, live=False, walks=self._walks())
 
     def _walks(self) -> list[Priority]:
         """The walks that may go on at this moment."""

@@ -18,7 +18,7 @@ MOST_IN_BATCH = 2 * 1024 * 1024
 ROOM = 2 * 1024 * 1024
 MOST_CHANGES = 500
 """Pieces of evidence about changes in a batch: what fusion commits together, others wait for."""
-CHANGES_AHEAD = 2_000
+CHANGES_AHEAD = 1_000
 """So many of these are read ahead, and so many are in flight: what happens elsewhere waits behind them, and what waits in the outbox is
 read when it is its turn, once for many changes."""
 Writing = list[tuple[bytes, bool | None]]

@@ -1,0 +1,58 @@
+"""The lanes of a session: what each takes, and when it leaves work where it is."""
+
+import asyncio
+from contextlib import suppress
+
+from fustor_agent.noticing.watching import Watching
+from fustor_agent.outbox import Outbox
+from fustor_agent.outbox.work import Priority
+from fustor_agent.reading.pace import LoadLimits, Pace
+from fustor_agent.reading.readers import Readers
+from fustor_agent.scheduler import Scheduler
+from fustor_agent.session.outgoing import CHANGES_AHEAD, Outgoing
+from fustor_agent.testing.tree import FakeSource, FakeTree
+from fustor_core.clock import Stamper
+from fustor_core.conditions import Conditions
+from fustor_core.evidence import Gone
+from tests.polling import soon
+
+
+class Bench:
+    """A session whose fusion is played by hand, over a tree in memory."""
+
+    def __init__(self) -> None:
+        source, self.outbox = FakeSource(FakeTree()), Outbox()
+        self.stamper = Stamper(lambda: 1_000_000, slot=1, above=0)
+        self.outgoing = Outgoing(self.outbox, self.stamper, window=4)
+        watching = Watching(source, self.outbox, Conditions(), lambda: None)
+        pace = Pace(LoadLimits(parallel=4))
+        self.scheduler = Scheduler(source, self.outbox, self.outgoing, self.stamper, Readers("test"), watching, pace)
+
+    def fill(self) -> None:
+        """As many changes have been read as may be ahead of what is sent."""
+        self.outbox.mark([b"old%d" % number for number in range(CHANGES_AHEAD)], 1)
+        work = self.outbox.take(checks=CHANGES_AHEAD, directories=1, live=True)
+        assert work is not None
+        self.outgoing.add([Gone(b"old%d" % number, self.stamper.take()) for number in range(CHANGES_AHEAD)], work, work)
+
+    def send_all(self) -> None:
+        while batch := self.outgoing.next(lambda: 1, list, list):
+            self.outgoing.acknowledge(batch.sequence)
+
+
+async def test_changes_wait_where_they_stay_fresh_and_walks_go_on_meanwhile() -> None:
+    """A change that is read while thousands are ahead of it would be old when its turn comes, and so would one elsewhere behind it."""
+    bench = Bench()
+    bench.fill()
+    bench.outbox.mark([b"new%d" % number for number in range(5_000)], 2)
+    bench.outbox.walk(Priority.SNAPSHOT, [b""])
+    running = asyncio.create_task(bench.scheduler.run(lambda: None))
+    await soon(lambda: not bench.outgoing.walked_all, what="the walk has been read")
+    await asyncio.sleep(0)  # whoever read it looks for more
+    assert bench.outbox.waiting(Priority.LIVE) == 5_000
+    bench.send_all()
+    bench.scheduler.wake()
+    await soon(lambda: bench.outbox.waiting(Priority.LIVE) < 5_000, what="the changes are read")
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
