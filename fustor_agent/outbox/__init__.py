@@ -188,8 +188,10 @@ class Outbox:
     def _end(self, work: Work) -> None:
         self._running[work.priority] -= 1
         if isinstance(work, Checks):
-            self._checking.subtract(work.paths.keys())
-            self._checking = +self._checking
+            for path in work.paths:
+                self._checking[path] -= 1
+                if not self._checking[path]:
+                    del self._checking[path]
 
     def forget_looks(self) -> None:
         """The session that asked for looks has ended: what they asked for is still read, but nobody is told."""

@@ -1,6 +1,7 @@
 """The tree of a root as the merge writes it: rows of the SQLite file, behind a bounded cache of directories and a buffer of entries."""
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -26,8 +27,9 @@ from fustor_fusion.stores.sqlite_rows import (
 )
 
 CACHED_DIRECTORIES = 50_000
+TOMBSTONE_WIDTH = 3
 CHUNK = 64
-"""Rows in one INSERT: a statement releases the interpreter's lock once, and where other threads want it, that costs more than the rows."""
+"""Rows in one statement: each releases the interpreter's lock once, and where other threads want it, that costs more than the rows."""
 
 
 _GET = f"SELECT {CHILD} FROM entries WHERE dir = ? AND name = ?"
@@ -43,6 +45,12 @@ _PUT_DIRECTORY = f"INSERT OR REPLACE INTO dirs ({DIRECTORY}) VALUES "
 _DIRECTORY_VALUES = f"({','.join('?' * DIRECTORY_WIDTH)})"
 _PUT_DIRECTORIES = _PUT_DIRECTORY + ",".join([_DIRECTORY_VALUES] * CHUNK)
 _PUT_DIRECTORY += _DIRECTORY_VALUES
+_REMOVE_ONE = "DELETE FROM entries WHERE dir = ? AND name = ?"
+_REMOVE_MANY = f"DELETE FROM entries WHERE dir = ? AND name IN ({','.join('?' * CHUNK)})"
+_BURY = "INSERT OR REPLACE INTO tombstones VALUES "
+_BURIED_VALUES = "(?, ?, ?)"
+_BURY_MANY = _BURY + ",".join([_BURIED_VALUES] * CHUNK)
+_BURY_ONE = _BURY + _BURIED_VALUES
 _NOTE_LINK = """
     INSERT INTO links VALUES (?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET gone = max(gone, excluded.gone), number = excluded.number
@@ -60,7 +68,8 @@ class SqliteTree:
     """Nodes in the rows of one connection (`fustor_fusion.merge.nodes.Tree`), used within its transactions.
 
     Directories live in two generations of a cache: what is used moves to the young one, and when that has half of the bound, the old one is
-    dropped. Changed entries wait in `_changed`, those of first listings in `_filled`; both reach the file before anything reads their rows.
+    dropped. Changed entries wait in `_changed`, those of first listings in `_filled`, tombstones in `_buried`; all reach the file before
+    anything reads their rows.
     """
 
     def __init__(self, connection: sqlite3.Connection, capacity: int = CACHED_DIRECTORIES) -> None:
@@ -83,12 +92,14 @@ class SqliteTree:
         self._changed_in: set[int] = set()
         self._filled: list[Any] = []
         self._filled_in: set[int] = set()
+        self._buried: dict[tuple[int, bytes], int] = {}
         self._detached: list[int] = []
         self.number = self.last_change
 
     def write(self, drop_mark: int) -> None:
         """Write everything that has changed since the last time."""
         self._write_entries()
+        self._write_tombstones()
         self._write_directories(drop_mark)
         self._connection.executemany("INSERT INTO detached VALUES (?)", ((number,) for number in self._detached))
         self._detached.clear()
@@ -182,17 +193,21 @@ class SqliteTree:
             dirty[directory.id] = directory
 
     def tombstone(self, parent: Directory, name: bytes) -> int:
+        if (at := self._buried.get((parent.id, name))) is not None:
+            return at
         row = self._connection.execute("SELECT at FROM tombstones WHERE dir = ? AND name = ?", (parent.id, name)).fetchone()
         return NEVER if row is None else int(row[0])
 
     def bury(self, parent: Directory, name: bytes, at: int) -> None:
-        self._connection.execute("INSERT OR REPLACE INTO tombstones VALUES (?, ?, ?)", (parent.id, name, at))
+        self._buried[parent.id, name] = at
 
     def unbury(self, parent: Directory, name: bytes) -> None:
+        self._buried.pop((parent.id, name), None)
         self._connection.execute("DELETE FROM tombstones WHERE dir = ? AND name = ?", (parent.id, name))
 
     def forget_tombstones(self, parent: Directory, until: int) -> None:
         if parent.buried_at > NEVER:
+            self._write_tombstones()
             self._connection.execute("DELETE FROM tombstones WHERE dir = ? AND at <= ?", (parent.id, until))
 
     def note_links(self, noted: Mapping[Inode, bool]) -> None:
@@ -242,12 +257,28 @@ class SqliteTree:
     def _write_entries(self) -> None:
         self._write_filled()  # first: what changed since may belong to the same names
         if self._changed:
-            gone = [key for key, child in self._changed.items() if child is None]
-            self._connection.executemany("DELETE FROM entries WHERE dir = ? AND name = ?", gone)
+            self._remove_entries()
             put = ((*key, *from_child(child)) for key, child in self._changed.items() if child is not None)
             self._connection.executemany(_PUT, put)
             self._changed.clear()
             self._changed_in.clear()
+
+    def _remove_entries(self) -> None:
+        gone: dict[int, list[bytes]] = defaultdict(list)
+        for (directory, name), child in self._changed.items():
+            if child is None:
+                gone[directory].append(name)
+        for directory, names in gone.items():
+            whole = len(names) - len(names) % CHUNK
+            for first in range(0, whole, CHUNK):
+                self._connection.execute(_REMOVE_MANY, (directory, *names[first : first + CHUNK]))
+            self._connection.executemany(_REMOVE_ONE, ((directory, name) for name in names[whole:]))
+
+    def _write_tombstones(self) -> None:
+        flat = [value for (directory, name), at in self._buried.items() for value in (directory, name, at)]
+        rest = self._write_chunks(_BURY_MANY, flat, CHUNK * TOMBSTONE_WIDTH)
+        self._write_chunks(_BURY_ONE, rest, TOMBSTONE_WIDTH)
+        self._buried.clear()
 
     def _write_filled(self, *, whole_chunks_only: bool = False) -> None:
         flat = self._filled
