@@ -32,13 +32,15 @@ CHECKS_AT_ONCE = 512
 DIRECTORIES_AT_ONCE = 64
 WINDOW_LOOK: Final = 1.0
 """Seconds between looks whether a window has opened."""
-_LIVE: Final = 0
-_DOUBTFUL: Final = -1
+_CHANGES: Final = 0
+_ASKED: Final = -1
+_DOUBTFUL: Final = -2
 
 
 class Scheduler:
-    """The readers of one session. One lane is for live work alone, so that a change never waits for a walk, and one for what could not be
-    read before, so that nothing else waits where that hangs again; the others walk."""
+    """The readers of one session. One lane is for changes alone, and one for what was asked for, so that neither waits for a walk, nor a
+    change for a large list; one is for what could not be read before, so that nothing else waits where that hangs again. The others
+    walk."""
 
     def __init__(
         self, source: Source, outbox: Outbox, outgoing: Outgoing, stamper: Stamper, readers: Readers, watching: Watching, pace: Pace
@@ -98,7 +100,7 @@ class Scheduler:
                 self._outbox.put_back(work, was_done=False)
                 raise
             else:
-                if number > _LIVE:
+                if number > _CHANGES:
                     self._parallelism.note(reading.wall, reading.cpu)
                 if reading.stamps.given_up:
                     self._outbox.put_back(work, was_done=False)
@@ -129,15 +131,17 @@ class Scheduler:
     def _take(self, number: int) -> Work | None:
         if self._held:
             return None
-        if number == _LIVE:
-            if not self._outgoing.has_room_for_changes:
-                return None
-            return self._outbox.take(checks=CHECKS_AT_ONCE, directories=DIRECTORIES_AT_ONCE, live=True, walks=self._walks())
-        if number > self._parallelism.wanted or not self._walking or not self._outgoing.has_room:
+        checks = CHECKS_AT_ONCE if self._outgoing.has_room_for_changes else 0
+        if number == _CHANGES:
+            return self._outbox.take_changes(checks)
+        if not self._outgoing.has_room:
+            return None
+        if number == _ASKED:
+            return self._outbox.take(checks=checks, directories=DIRECTORIES_AT_ONCE, live=True, walks=self._walks())
+        if number > self._parallelism.wanted or not self._walking:
             return None
         if number == _DOUBTFUL:
             return self._outbox.take_doubtful()
-        checks = CHECKS_AT_ONCE if self._outgoing.has_room_for_changes else 0
         return self._outbox.take(checks=checks, directories=DIRECTORIES_AT_ONCE, live=False, walks=self._walks())
 
     def _walks(self) -> list[Priority]:

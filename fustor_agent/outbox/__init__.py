@@ -8,6 +8,7 @@ meanwhile stands for itself, so it survives the acknowledgement; what was sent b
 from collections import Counter
 from collections.abc import Container, Iterable
 from dataclasses import replace
+from itertools import islice
 
 from fustor_agent.outbox.folding import Folded, fold
 from fustor_agent.outbox.mark_times import MarkTimes
@@ -31,6 +32,7 @@ class Outbox:
         self._looks: list[Work] = []
         self._walks: dict[Priority, list[Lists]] = {priority: [] for priority in Priority if priority is not Priority.LIVE}
         self._checking: Counter[bytes] = Counter()
+        self._listing: Counter[bytes] = Counter()
         self._times = MarkTimes()
         self._running: Counter[Priority] = Counter()
         self._answers: Counter[int] = Counter()
@@ -117,17 +119,23 @@ class Outbox:
         if not live:
             work = work or self._take_walk(directories, walks) or self._take_checks(checks)
         if work:
-            self._running[work.priority] += 1
-        if isinstance(work, Checks):
-            self._checking.update(work.paths.keys())
+            self._begin(work)
+        return work
+
+    def take_changes(self, limit: int) -> Work | None:
+        """The next changes alone, at most so many: nothing that takes long."""
+        work = self._take_checks(limit)
+        if work:
+            self._begin(work)
         return work
 
     def take_doubtful(self) -> Work | None:
         """The next directory that is to be tried again, one at a time: it may hang."""
         if not self._walks[Priority.DOUBTFUL]:
             return None
-        self._running[Priority.DOUBTFUL] += 1
-        return self._pop(Priority.DOUBTFUL, 1)
+        work = self._pop(Priority.DOUBTFUL, 1)
+        self._begin(work)
+        return work
 
     def _take_checks(self, limit: int) -> Checks | None:
         taken = self._marks.take(limit)
@@ -140,7 +148,9 @@ class Outbox:
             return self._pop(Priority.ASKED, limit)
         for asked, recursive in ((self._single, False), (self._trees, True)):
             if asked and (trees or not recursive):
-                taken = [path for _, path in zip(range(limit), asked, strict=False)]
+                taken = list(islice((path for path in asked if path not in self._listing), limit))
+                if not taken:
+                    continue
                 times = [asked.pop(path) for path in taken]
                 work = Lists(tuple(taken), recursive, Priority.ASKED, min(times))
                 self._hold(work)
@@ -185,13 +195,24 @@ class Outbox:
             self._end(work)
             self._release(replace(work, look=0))
 
+    def _begin(self, work: Work) -> None:
+        self._running[work.priority] += 1
+        taken, by = self._taken(work)
+        by.update(taken)
+
     def _end(self, work: Work) -> None:
         self._running[work.priority] -= 1
+        taken, by = self._taken(work)
+        for path in taken:
+            by[path] -= 1
+            if not by[path]:
+                del by[path]
+
+    def _taken(self, work: Work) -> tuple[Iterable[bytes], Counter[bytes]]:
+        """The paths of a work that has been taken, and where they are counted meanwhile."""
         if isinstance(work, Checks):
-            for path in work.paths:
-                self._checking[path] -= 1
-                if not self._checking[path]:
-                    del self._checking[path]
+            return work.paths.keys(), self._checking
+        return (work.directories if work.priority is Priority.ASKED else ()), self._listing
 
     def forget_looks(self) -> None:
         """The session that asked for looks has ended: what they asked for is still read, but nobody is told."""

@@ -22,6 +22,8 @@ CHANGES_AHEAD = 1_000
 """So many of these are read ahead, and so many are in flight: what happens elsewhere waits behind them, and what waits in the outbox is
 read when it is its turn, once for many changes."""
 Writing = list[tuple[bytes, bool | None]]
+MOST_FLYING = 4 * 1024 * 1024
+"""Estimated bytes in flight from which only changes are sent: they wait for all that fusion has been sent before."""
 MOST_OVERTAKING = 8
 """So many batches of changes overtake a walk before it is its turn: where changes never end, it would stand still for ever."""
 _PER_EVIDENCE = 96
@@ -56,30 +58,34 @@ class _Flying:
     sequence: int
     works: Sequence[Work] = ()
     changes: int = 0
+    size: int = 0
 
 
 class Outgoing:
-    """What one session sends. Live evidence overtakes walks: the order of evidence has no meaning, only the marks keep their place among
-    walks."""
+    """What one session sends. Changes and what was asked for take turns, and overtake walks: the order of evidence has no meaning, only the
+    marks keep their place among walks."""
 
     def __init__(self, outbox: Outbox, stamper: Stamper, window: int, sequence: int = 0) -> None:
         self._outbox = outbox
         self._stamper = stamper
         self._window = window
         self.sequence = sequence
-        self._urgent: deque[_Ready] = deque()
+        self._changes: deque[_Ready] = deque()
+        self._asked: deque[_Ready] = deque()
         self._walked: deque[_Ready] = deque()
         self._size = 0
         self._overtaken = 0
+        self._asked_is_next = False
         self._flying: deque[_Flying] = deque()
         self._changes_flying = 0
+        self._size_flying = 0
         self._looks: list[int] = []
 
     # From the readers
 
     def add(self, evidence: list[Evidence], work: Work, redo: Work, vias: Sequence[Via] = ()) -> None:
         """All that reading `work` found; if it is lost, `redo` finds it again. `vias` label each piece where the work does not."""
-        queue = self._urgent if work.priority <= Priority.ASKED else self._walked
+        queue = {Priority.LIVE: self._changes, Priority.ASKED: self._asked}.get(work.priority, self._walked)
         via = work.priority.via
         items = [_Ready(one, size_of(one), label) for one, label in zip(evidence, vias or [via] * len(evidence), strict=True)]
         items = items or [_Ready(None, 0, via)]
@@ -99,7 +105,7 @@ class Outgoing:
     @property
     def has_room_for_changes(self) -> bool:
         """Whether changes should be read: what has been read of them grows old here."""
-        return len(self._urgent) < CHANGES_AHEAD
+        return len(self._changes) < CHANGES_AHEAD
 
     # To the wire
 
@@ -113,12 +119,13 @@ class Outgoing:
             queue.popleft()
             self._flying.append(_Flying(self.sequence))
             return Mark(self.sequence, *mark)
-        self._overtaken = self._overtaken + 1 if queue is self._urgent and self._walked else 0
-        via = queue[0].via
-        urgent = queue is self._urgent
-        evidence, works = self._collect(queue, MOST_CHANGES if urgent else None)
-        self._flying.append(_Flying(self.sequence, works, len(evidence) if urgent else 0))
+        self._overtaken = self._overtaken + 1 if queue is not self._walked and self._walked else 0
+        self._asked_is_next = queue is not self._asked
+        via, changes, size = queue[0].via, queue is self._changes, self._size
+        evidence, works = self._collect(queue, None if queue is self._walked else MOST_CHANGES)
+        self._flying.append(_Flying(self.sequence, works, len(evidence) if changes else 0, size - self._size))
         self._changes_flying += self._flying[-1].changes
+        self._size_flying += self._flying[-1].size
         self._looks += self._outbox.answered()
         looks, self._looks = self._looks, []
         folded = self._outbox.folded_below()
@@ -126,14 +133,18 @@ class Outgoing:
 
     def _is_worth_it(self, queue: deque[_Ready]) -> bool:
         """Whether to send something although a frame is in flight."""
-        if queue is self._urgent and len(queue) >= MOST_CHANGES:
+        if queue is self._changes and len(queue) >= MOST_CHANGES:
             return self._changes_flying < CHANGES_AHEAD
         return self._size >= FULL_BATCH or queue[0].mark is not None
 
     def _next_queue(self) -> deque[_Ready]:
-        if self._walked and (not self._urgent or self._overtaken >= MOST_OVERTAKING):
+        if self._size_flying >= MOST_FLYING:
+            return self._changes
+        if self._walked and (not (self._changes or self._asked) or self._overtaken >= MOST_OVERTAKING):
             return self._walked
-        return self._urgent
+        if self._asked and (self._asked_is_next or not self._changes):
+            return self._asked
+        return self._changes
 
     def idle(self, clean_to: int, pending: list[bytes], writing: Writing) -> Batch:
         """A batch without evidence, that brings `low` and `clean_to` forward."""
@@ -167,12 +178,14 @@ class Outgoing:
     def acknowledge(self, sequence: int) -> None:
         """Everything up to `sequence` is committed."""
         while self._flying and self._flying[0].sequence <= sequence:
-            self._changes_flying -= self._flying.popleft().changes
+            done = self._flying.popleft()
+            self._changes_flying -= done.changes
+            self._size_flying -= done.size
 
     @property
     def quiet(self) -> bool:
         """Nothing waits, and all that was sent is committed."""
-        return not (self._flying or self._urgent or self._walked)
+        return not (self._flying or self._changes or self._asked or self._walked)
 
     @property
     def walked_all(self) -> bool:
@@ -184,11 +197,12 @@ class Outgoing:
         for flying in self._flying:
             for redo in flying.works:
                 self._outbox.put_back(redo, was_done=True)
-        for item in (*self._urgent, *self._walked):
+        for item in (*self._changes, *self._asked, *self._walked):
             if item.work is not None and item.redo is not None:
                 self._outbox.done(item.work)
                 self._outbox.put_back(item.redo, was_done=True)
         self._flying.clear()
-        self._changes_flying = 0
-        self._urgent.clear()
+        self._changes_flying = self._size_flying = 0
+        self._changes.clear()
+        self._asked.clear()
         self._walked.clear()

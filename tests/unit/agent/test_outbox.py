@@ -97,6 +97,32 @@ def test_neither_checks_nor_walks_starve() -> None:
     assert isinstance(take(outbox, live=False), Checks)
 
 
+def test_a_directory_that_is_being_listed_is_not_listed_once_more_at_the_same_time() -> None:
+    outbox = Outbox()
+    outbox.ask([b"big"], recursive=False, since=1)
+    first = take(outbox)
+    assert first == Lists((b"big",), False, Priority.ASKED, 1)
+    outbox.ask([b"big", b"other"], recursive=False, since=2)
+    other = take(outbox)
+    assert other == Lists((b"other",), False, Priority.ASKED, 2)
+    outbox.done(other)
+    assert take(outbox) is None
+    assert not outbox.idle(Priority.ASKED)
+    outbox.done(first)
+    assert outbox.oldest() == 2
+    assert take(outbox) == Lists((b"big",), False, Priority.ASKED, 2)
+
+
+def test_whoever_takes_changes_alone_leaves_what_may_take_long() -> None:
+    outbox = Outbox()
+    outbox.ask([b"big"], recursive=False, since=1)
+    outbox.answer(1, [b"p"], [], recursive=False, since=1)
+    assert outbox.take_changes(10) is None
+    outbox.mark([b"a"], 2)
+    assert outbox.take_changes(10) == Checks({b"a": 2})
+    assert outbox.running(Priority.LIVE)
+
+
 def test_a_look_is_answered_when_all_of_it_and_all_below_is_done() -> None:
     outbox = Outbox()
     outbox.answer(4, [b"p"], [b"d"], recursive=True, since=1)

@@ -2,7 +2,7 @@
 
 from fustor_agent.outbox import Outbox
 from fustor_agent.outbox.work import Checks, Priority
-from fustor_agent.session.outgoing import CHANGES_AHEAD, FULL_BATCH, MOST_CHANGES, Outgoing
+from fustor_agent.session.outgoing import CHANGES_AHEAD, FULL_BATCH, MOST_CHANGES, MOST_FLYING, MOST_IN_BATCH, Outgoing, size_of
 from fustor_core.clock import Stamper
 from fustor_core.evidence import Entry, Gone, Listing
 from fustor_core.wire import Batch, Mark, Via
@@ -30,6 +30,15 @@ class Bench:
     def read_walk(self, path: bytes, entries: int) -> int:
         """A directory of a snapshot is read."""
         self.outbox.walk(Priority.SNAPSHOT, [path])
+        work = self.outbox.take(checks=10, directories=10, live=False)
+        assert work is not None
+        at = self.stamper.take()
+        self.outgoing.add([Listing(path, at, {b"%d" % i: ENTRY for i in range(entries)})], work, work)
+        return at
+
+    def read_asked(self, path: bytes, entries: int) -> int:
+        """A directory that was asked for is read."""
+        self.outbox.ask([path], recursive=False, since=1)
         work = self.outbox.take(checks=10, directories=10, live=False)
         assert work is not None
         at = self.stamper.take()
@@ -104,6 +113,40 @@ def test_a_storm_of_changes_goes_in_small_batches_and_few_of_them_at_once() -> N
         bench.outgoing.acknowledge(bench.outgoing.sequence)
         assert bench.next()
     assert bench.outgoing.has_room_for_changes
+
+
+def test_changes_and_what_was_asked_for_take_turns() -> None:
+    bench = Bench()
+    for number in range(4):
+        bench.read_asked(b"d%d" % number, MOST_IN_BATCH // 64)  # a batch each
+    for number in range(3 * MOST_CHANGES):
+        bench.read_mark(b"f%d" % number)
+    vias = []
+    while batch := bench.next():
+        assert isinstance(batch, Batch)
+        vias.append(batch.via)
+        bench.outgoing.acknowledge(batch.sequence)
+    assert vias == [Via.LIVE, Via.ASKED] * 3 + [Via.ASKED]
+    assert bench.outgoing.quiet
+
+
+def test_a_change_is_sent_while_the_parts_of_a_large_list_wait() -> None:
+    bench = Bench(window=100)
+    for number in range(20):
+        bench.read_walk(b"w%d" % number, 10_000)
+        bench.read_asked(b"a%d" % number, 10_000)
+    flying = 0
+    while batch := bench.next():
+        assert isinstance(batch, Batch)
+        flying += sum(map(size_of, batch.evidence))
+    assert MOST_FLYING <= flying < MOST_FLYING + MOST_IN_BATCH
+    bench.read_mark(b"f")
+    batch = bench.next()
+    assert isinstance(batch, Batch)
+    assert [one.path for one in batch.evidence] == [b"f"]
+    assert bench.next() is None
+    bench.outgoing.acknowledge(batch.sequence)
+    assert isinstance(bench.next(), Batch)
 
 
 def test_live_evidence_overtakes_a_walk_and_a_mark_does_not() -> None:

@@ -25,6 +25,7 @@ def test_low_stays_below_a_listing_until_its_last_part() -> None:
     while (batch := outgoing.next(lambda: 0, list, list)) is not None:
         assert isinstance(batch, Batch)
         lows.append(batch.low)
+        outgoing.acknowledge(batch.sequence)
     assert len(lows) == 3
     assert lows[0] < at
     assert lows[1] < at
