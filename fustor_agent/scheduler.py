@@ -134,11 +134,11 @@ class Scheduler:
         checks = CHECKS_AT_ONCE if self._outgoing.has_room_for_changes else 0
         if number == _CHANGES:
             return self._outbox.take_changes(checks)
-        if not self._outgoing.has_room:
-            return None
         if number == _ASKED:
+            if not self._outgoing.has_room_for_asked:
+                return None
             return self._outbox.take(checks=checks, directories=DIRECTORIES_AT_ONCE, live=True, walks=self._walks())
-        if number > self._parallelism.wanted or not self._walking:
+        if number > self._parallelism.wanted or not self._walking or not self._outgoing.has_room:
             return None
         if number == _DOUBTFUL:
             return self._outbox.take_doubtful()

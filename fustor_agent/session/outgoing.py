@@ -107,6 +107,11 @@ class Outgoing:
         """Whether changes should be read: what has been read of them grows old here."""
         return len(self._changes) < CHANGES_AHEAD
 
+    @property
+    def has_room_for_asked(self) -> bool:
+        """Whether what was asked for should be read: it waits for others of its kind, and not for walks."""
+        return not self._asked or self.has_room
+
     # To the wire
 
     def next(self, clean_to: Callable[[], int], pending: Callable[[], list[bytes]], writing: Callable[[], Writing]) -> Batch | Mark | None:

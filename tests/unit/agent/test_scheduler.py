@@ -9,12 +9,15 @@ from fustor_agent.outbox.work import Priority
 from fustor_agent.reading.pace import LoadLimits, Pace
 from fustor_agent.reading.readers import Readers
 from fustor_agent.scheduler import Scheduler
-from fustor_agent.session.outgoing import CHANGES_AHEAD, Outgoing
+from fustor_agent.session.outgoing import CHANGES_AHEAD, ROOM, Outgoing
 from fustor_agent.testing.tree import FakeSource, FakeTree
 from fustor_core.clock import Stamper
 from fustor_core.conditions import Conditions
-from fustor_core.evidence import Gone
+from fustor_core.evidence import Gone, Listing
+from tests.oracle import entry_of
 from tests.polling import soon
+
+ENTRY = entry_of("f", 1)
 
 
 class Bench:
@@ -38,6 +41,21 @@ class Bench:
     def send_all(self) -> None:
         while batch := self.outgoing.next(lambda: 1, list, list):
             self.outgoing.acknowledge(batch.sequence)
+
+
+async def test_what_was_asked_for_is_read_while_the_wire_is_full_of_walks() -> None:
+    bench = Bench()
+    bench.outbox.walk(Priority.SNAPSHOT, [b"walked"])
+    work = bench.outbox.take(checks=1, directories=1, live=False)
+    assert work is not None
+    bench.outgoing.add([Listing(b"walked", bench.stamper.take(), {b"%d" % number: ENTRY for number in range(ROOM // 64)})], work, work)
+    assert not bench.outgoing.has_room
+    bench.outbox.ask([b""], recursive=False, since=1)
+    running = asyncio.create_task(bench.scheduler.run(lambda: None))
+    await soon(lambda: bench.outbox.waiting(Priority.ASKED) == 0, what="it is read")
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
 
 
 async def test_changes_wait_where_they_stay_fresh_and_walks_go_on_meanwhile() -> None:
