@@ -268,6 +268,9 @@ class Life:
 
     async def _use(self, session: Session) -> None:
         welcome = session.welcome
+        if not welcome.snapshot:
+            # The next hello names it also where it breaks before it begins; but not where a snapshot is owed, which would be forgotten.
+            self._session_id, self._acknowledged = welcome.session, 0
         # Measured anew in each session: a fusion that was started again has the same clock, but not to the millisecond.
         self._offset = Offset()
         run = SessionRun(session, self._source, self._outbox, self._readers, self._watching, self._offset, self._options.pace)
