@@ -37,7 +37,8 @@ from fustor_fusion.sessions.table import LiveSession
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
+In = TypeVar("In")
+Hi = TypeVar("Hi")
 
 HELLO_WITHIN = 10.0
 COME_BACK_AFTER = 1.0
@@ -211,7 +212,7 @@ class Receiver:
 
     # Both
 
-    async def _greeting(self, peer: Peer, decoder: msgspec.msgpack.Decoder[object], kind: type[T]) -> T:
+    async def _greeting(self, peer: Peer, decoder: msgspec.msgpack.Decoder[In], kind: type[Hi]) -> Hi:
         try:
             async with asyncio.timeout(HELLO_WITHIN):
                 hello = await peer.receive(decoder)
