@@ -250,8 +250,9 @@ def test_what_an_ordinary_user_may_not_read(make_system: Callable[..., System]) 
     system.wait_equal()
     opened = os.open(closed / "below", os.O_RDONLY)
     closed.chmod(0)
-    closed_at = time.time_ns()
-    with open(os.open("unseen", os.O_CREAT | os.O_WRONLY, dir_fd=opened), "wb") as file:
+    unseen = os.open("unseen", os.O_CREAT | os.O_WRONLY, dir_fd=opened)
+    made_at = time.time_ns()
+    with open(unseen, "wb") as file:
         file.write(b"x")
     os.close(opened)
     eventually(lambda: "unreadable" in [each["type"] for each in system.meta()["conditions"]])
@@ -259,7 +260,7 @@ def test_what_an_ordinary_user_may_not_read(make_system: Callable[..., System]) 
     assert not system.meta(b"closed")["complete"]
     below = system.meta(b"closed/below")
     assert not below["complete"], "what happens there goes unseen, too"
-    assert below["as_of"] is None or parse_instant(below["as_of"]) < divmod(closed_at, 10**9)
+    assert below["as_of"] is None or parse_instant(below["as_of"]) < divmod(made_at, 10**9)
     for words in (("refresh", "/data/closed/below"), ("ls", "--fresh", "/data/closed"), ("stat", "--fresh", "/data/closed/below/file")):
         ran = command(system, *words)
         assert (ran.returncode, ran.stdout) == (5, ""), words
