@@ -3,7 +3,7 @@
 A chain is the list of directories from the root down to the one that holds the name.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from fustor_core.evidence import Entry
 from fustor_core.wire import Via
@@ -103,11 +103,12 @@ class Names:
                 delta.leaf(found.entry, -1)
                 self.links.replaced(found.entry, entry)
             self._note_drift(chain, DriftKind.CHANGED)
-        elif at <= self.absent_since(parent, name):
-            return True
         else:
-            self._unbury(parent, name)
-            self._note_drift(chain, DriftKind.MISSING)
+            if at > self.absent_since(parent, name):
+                self.came(parent, name, entry)
+                self._add_leaves(chain, [(name, entry)], at, own_at)
+                self.changes.note(ChangeKind.APPEARED, chain, name, self.via)
+            return True
         if not isinstance(found, Child) or found.entry is None or found.entry.inode != entry.inode:
             self.came(parent, name, entry)
         delta.leaf(entry, 1)
@@ -118,12 +119,34 @@ class Names:
         self._changed(ChangeKind.CHANGED if isinstance(found, Child) else ChangeKind.APPEARED, chain, name, at)
         return True
 
+    def set_all_leaves(self, chain: Chain, entries: Mapping[bytes, Entry], at: int) -> None:
+        """A listing of `at` has these. Where little was known of a large directory they are many: what is new goes in at once."""
+        parent = chain[-1]
+        known = self._tree.known(parent, [*entries])
+        new = []
+        for name, entry in entries.items():
+            if name in known:
+                self.set_leaf(chain, name, at, entry, at, alone=False)
+            elif at > self.absent_since(parent, name):
+                new.append((name, entry))
+        if new:
+            self.came_all(parent, new, ())
+            self._add_leaves(chain, new, at, at)
+            self.note_filled(chain, [name for name, _ in new])
+
+    def note_filled(self, chain: Chain, names: Sequence[bytes]) -> None:
+        """All these have been found in the last directory of the chain."""
+        if self.via is Via.SNAPSHOT:  # a change for each of millions of entries would tell nobody anything, and push out what does
+            self.changes.note(ChangeKind.LISTED, chain[:-1], chain[-1].name, self.via)
+        else:
+            self.changes.note_all(ChangeKind.APPEARED, chain, names, self.via)
+
     def came(self, parent: Directory, name: bytes, entry: Entry) -> None:
         """Something new stands under a name."""
         self._guard.came(parent.id, name, entry, live=self.via in (Via.LIVE, Via.ASKED))
 
-    def came_all(self, directory: Directory, entries: list[tuple[bytes, Entry]], made: dict[bytes, int]) -> None:
-        """All these have, in a directory that was empty; those of `made` have been told of. What a walk finds may have been there for long,
+    def came_all(self, directory: Directory, entries: Sequence[tuple[bytes, Entry]], made: Container[bytes]) -> None:
+        """All these have, where little was known; those of `made` have been told of. What a walk finds may have been there for long,
         and is the bulk of what arrives."""
         if self.via in (Via.LIVE, Via.ASKED):
             for name, entry in entries:
@@ -194,6 +217,21 @@ class Names:
         if len(chain) > 1:
             chain[-2].digest = None
             self._sweeps.changed(chain[-2].id, (directory.name,), at)
+
+    def _add_leaves(self, chain: Chain, leaves: Sequence[tuple[bytes, Entry]], at: int, own_at: int) -> None:
+        """Put these where nothing is; the caller tells of it."""
+        parent, entries = chain[-1], [entry for _, entry in leaves]
+        self._note_drift(chain, DriftKind.MISSING, len(leaves))
+        delta = Delta()
+        delta.leaves(entries, 1)
+        self.links.seen_all(entries)
+        for name, entry in leaves:
+            self._unbury(parent, name)
+            self._tree.put(parent, name, Child(0, own_at, entry, at, self.via))
+        parent.digest = None
+        self._totals.add(chain, delta)
+        self._totals.changed(chain, at)
+        self._sweeps.changed(parent.id, [name for name, _ in leaves], at)
 
     def _remove_leaf(self, chain: Chain, name: bytes, found: Child, at: int) -> None:
         assert found.entry is not None  # only a directory can be known without attributes

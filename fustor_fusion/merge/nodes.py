@@ -3,7 +3,7 @@
 Times are stamps; `NEVER` (-1) stands for one that is not known, so that every stamp is later.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -122,6 +122,9 @@ class Tree(Protocol):
 
     def child(self, parent: Directory, name: bytes) -> Child | None:
         """What is stored under `name`, whether or not it is a directory."""
+
+    def known(self, parent: Directory, names: Sequence[bytes]) -> dict[bytes, Child]:
+        """What is stored under these names, of those under which something is."""
 
     def holds(self, parent: Directory, count: int) -> bool:
         """Whether the directory has so many children, or more."""

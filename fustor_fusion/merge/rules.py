@@ -22,7 +22,6 @@ from fustor_fusion.merge.nodes import NEVER, Child, Directory, Tree
 from fustor_fusion.merge.sweep import Sweep, Sweeps, is_lost
 from fustor_fusion.merge.sweeping import Sweeping, SweepStep
 from fustor_fusion.merge.totals import Chain, Delta, Totals, is_followed
-from fustor_fusion.query import ChangeKind
 
 
 class Verdict(Enum):
@@ -207,13 +206,7 @@ class Merge:
             self.totals.changed(chain, at)
             if self.via is Via.AUDIT:
                 self.drift.note(chain, DriftKind.MISSING, len(ordered))
-            self._note_filled(chain, ordered)
-
-    def _note_filled(self, chain: Chain, entries: list[tuple[bytes, Entry]]) -> None:
-        if self.via is Via.SNAPSHOT:  # a change for each of millions of entries would tell nobody anything, and push out what does
-            self.changes.note(ChangeKind.LISTED, chain[:-1], chain[-1].name, self.via)
-            return
-        self.changes.note_all(ChangeKind.APPEARED, chain, [name for name, _ in entries], self.via)
+            self._names.note_filled(chain, [name for name, _ in ordered])
 
     def _fill_directory(self, parent: Directory, name: bytes, at: int, entry: Entry, delta: Delta) -> int:
         """Make a directory that is in a first listing, and count it; its id."""

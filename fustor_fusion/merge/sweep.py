@@ -9,8 +9,9 @@ none if the listing does not have it. Pure.
 """
 
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 from fustor_core.evidence import Entry, Listing
@@ -33,9 +34,9 @@ class Sweep:
     """The application of `listing`, said by a contribution with `via`, `watching_since` and `errors`.
 
     `absent`: directories of the listing that another, older one denied which it took the place of, by the stamp of that. `directory` is the
-    id of what the listing is compared with. `after` is the name up to which it has been, None before the first; `unmet` are the names in
-    it that have not been met, `lost` the children that are not in it; `known` counts all. `waiting` are the names to which it is still to
-    be applied. `confirmed`: a second look has said that the losses are losses.
+    id of what the listing is compared with. `after` is the name up to which it has been, None before the first; `met` are the names in
+    it that were known, `lost` the children that are not in it; `known` counts all. `waiting` are the names to which it is still to be
+    applied, beside those that were not met. `confirmed`: a second look has said that the losses are losses.
     """
 
     listing: Listing
@@ -46,19 +47,21 @@ class Sweep:
     absent: dict[bytes, int] = field(default_factory=dict)
     directory: int = 0
     after: bytes | None = None
-    unmet: set[bytes] = field(default_factory=set)
+    met: set[bytes] = field(default_factory=set)
     lost: list[tuple[bytes, Child]] = field(default_factory=list)
     known: int = 0
     compared: bool = False
     confirmed: bool = False
     waiting: deque[bytes] = field(default_factory=deque)
+    _unmet: Iterator[bytes] | None = None
 
     def begin(self, directory: int) -> None:
         """Nothing has been compared yet, with the directory that has this id."""
         self.directory, self.after, self.known, self.compared, self.confirmed = directory, None, 0, False, False
-        self.unmet = set(self.listing.entries)
-        self.lost = []
+        self.met, self.lost = set(), []
         self.waiting = deque(self.absent)
+        # Not all at once: no step of a sweep takes longer for a larger listing.
+        self._unmet = (name for name in self.listing.entries if name not in self.met)
 
     def compare(self, children: Sequence[tuple[bytes, Child]], *, last: bool) -> None:
         """These children follow those that have been compared; `last`: no more do."""
@@ -66,7 +69,7 @@ class Sweep:
         self.known += len(children)
         for name, child in children:
             entry = entries.get(name)
-            self.unmet.discard(name)
+            self.met.add(name)
             if is_lost(child, entry):
                 self.lost.append((name, child))
                 self.waiting.append(name)
@@ -76,14 +79,14 @@ class Sweep:
             self.after = children[-1][0]
         if last:
             self.compared = True
-            self.waiting.extend(self.unmet)
-            self.unmet = set()
 
     def take(self, limit: int) -> list[bytes]:
-        """The next names, each once."""
+        """The next names, each once; none if it is applied to all."""
         taken: dict[bytes, None] = {}
         while self.waiting and len(taken) < limit:
             taken[self.waiting.popleft()] = None
+        if self._unmet is not None:
+            taken.update(dict.fromkeys(islice(self._unmet, limit - len(taken))))
         return list(taken)
 
     @property

@@ -51,8 +51,8 @@ class Sweeping:
             return self._compare(sweep, chain, limit)
         self._chains.raise_to(chain, listing.at)
         self._guard.begin(confirmed=sweep.confirmed)
-        self._apply(sweep, chain, sweep.take(limit))
-        if sweep.waiting:
+        if names := sweep.take(limit):
+            self._apply(sweep, chain, names)
             self._totals.put_off(chain)
             return SweepStep.GOES_ON
         self._totals.look_up(chain)
@@ -72,6 +72,7 @@ class Sweeping:
     def _apply(self, sweep: Sweep, chain: Chain, names: Sequence[bytes]) -> None:
         directory, at, entries = chain[-1], sweep.listing.at, sweep.listing.entries
         gone: dict[bytes, Child] = {}
+        leaves: dict[bytes, Entry] = {}
         for name in names:
             entry = entries.get(name)
             self._weigh(sweep, chain, name, entry)
@@ -84,9 +85,11 @@ class Sweeping:
             elif entry.is_directory:
                 self._names.set_directory(chain, name, at, entry)
             else:
-                self._names.set_leaf(chain, name, at, entry, at, alone=False)
+                leaves[name] = entry
         if gone:
             self._names.set_all_absent(chain, gone, at)
+        if leaves:
+            self._names.set_all_leaves(chain, leaves, at)
 
     def _weigh(self, sweep: Sweep, chain: Chain, name: bytes, entry: Entry | None) -> None:
         if self._doubts.errors:

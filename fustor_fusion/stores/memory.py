@@ -68,6 +68,10 @@ class MemoryTree:
     def child(self, parent: Directory, name: bytes) -> Child | None:
         return self.entries[parent.id].get(name)
 
+    def known(self, parent: Directory, names: Sequence[bytes]) -> dict[bytes, Child]:
+        entries = self.entries[parent.id]
+        return {name: entries[name] for name in names if name in entries}
+
     def holds(self, parent: Directory, count: int) -> bool:
         return len(self.entries[parent.id]) >= count
 

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fustor_core.evidence import Entry
@@ -33,6 +33,7 @@ CHUNK = 64
 
 
 _GET = f"SELECT {CHILD} FROM entries WHERE dir = ? AND name = ?"
+_GET_MANY = f"SELECT name, {CHILD} FROM entries WHERE dir = ? AND name IN ({','.join('?' * CHUNK)})"
 _GET_ALL = f"SELECT name, {CHILD} FROM entries WHERE dir = ?"
 _GET_SOME = f"SELECT name, {CHILD} FROM entries WHERE dir = ? AND name > ? ORDER BY name LIMIT ?"
 _COUNT = "SELECT count(*) FROM (SELECT 1 FROM entries WHERE dir = ? LIMIT ?)"
@@ -155,6 +156,19 @@ class SqliteTree:
 
     def child(self, parent: Directory, name: bytes) -> Child | None:
         return self._get(parent.id, name)
+
+    def known(self, parent: Directory, names: Sequence[bytes]) -> dict[bytes, Child]:
+        if parent.is_empty:
+            return {}
+        self._settle_rows(parent.id)
+        known: dict[bytes, Child] = {}
+        for first in range(0, len(names), CHUNK):
+            some = list(names[first : first + CHUNK])
+            # One statement for all: where they are too few for it, the last is asked for again and again.
+            some += some[-1:] * (CHUNK - len(some))
+            rows = self._connection.execute(_GET_MANY, (parent.id, *some)).fetchall()
+            known |= {row[0]: to_child(row[1:]) for row in rows}
+        return known
 
     def holds(self, parent: Directory, count: int) -> bool:
         self._settle_rows(parent.id)

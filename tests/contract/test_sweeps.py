@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from fustor_core.evidence import Entry, Evidence, Listing, Seen
+from fustor_core.evidence import Entry, Evidence, Gone, Listing, Seen
 from fustor_core.wire import Via
 from fustor_fusion.merge.guard import GuardRules
 from fustor_fusion.stores import RootStore
@@ -67,6 +67,61 @@ def test_it_is_applied_in_slices_and_not_vouched_for_before_the_last(open_store:
     assert found is not None
     assert found.files == 3
     assert is_fresh(store, b"big")
+    store.close()
+
+
+def test_a_first_listing_of_which_something_was_known_before(open_store: Opener) -> None:
+    """Each kind of thing that may be known under a name: nothing, the same, another, that it went later, that it was there later."""
+    agent = Agent(open_store(NO_GUARD))
+    store = agent.store
+    agent.says(Listing(b"", 10, {b"big": DIRECTORY}), via=Via.SNAPSHOT, begins=Via.SNAPSHOT)
+    early, late = files(30)[b"f01"], msgspec.structs.replace(files(30)[b"f02"], size=9)
+    agent.says(
+        Seen(b"big/f01", 11, early), Seen(b"big/f02", 25, late), Gone(b"big/f03", 25), Gone(b"big/f04", 15), Seen(b"big/later", 25, FILE)
+    )
+    with store.reading() as reading:
+        told = reading.change_span().last
+    agent.says(Listing(b"big", 20, files(30)), via=Via.SNAPSHOT)
+    assert [sweep.listing.path for sweep in store.sweeping] == [b"big"]
+    finish(store)
+    assert names(store, b"big") == [b"big/" + name for name in sorted([*files(30), b"later"]) if name != b"f03"]
+    found = usage(store, b"big")
+    assert found is not None
+    assert (found.files, found.bytes) == (30, 28 * FILE.size + 9 + FILE.size)
+    with store.reading() as reading:
+        changes = {(change.kind, change.path) for change in reading.changes(told, 100)}
+    assert changes == {("listed", b"big")}, "a change for each would push out what tells something"
+    store.close()
+
+
+def test_a_slice_of_very_many_names(open_store: Opener) -> None:
+    agent = Agent(open_store(NO_GUARD))
+    store = agent.store
+    agent.says(Listing(b"", 10, {b"big": DIRECTORY}), Listing(b"big", 11, files(700)), via=Via.SNAPSHOT, begins=Via.SNAPSHOT)
+    grown = {name: msgspec.structs.replace(entry, size=FILE.size + 1) for name, entry in files(1_000).items()}
+    agent.says(Listing(b"big", 20, grown))
+    while store.sweeping:
+        store.sweep(5_000, 1000)
+    found = usage(store, b"big")
+    assert found is not None
+    assert (found.files, found.bytes) == (1_000, 1_000 * (FILE.size + 1))
+    store.close()
+
+
+def test_what_is_found_where_much_was_known_is_told_of_one_by_one(open_store: Opener) -> None:
+    agent = Agent(open_store(NO_GUARD))
+    store = agent.store
+    listed(agent)
+    with store.reading() as reading:
+        told = reading.change_span().last
+    agent.says(Listing(b"big", 20, files(32)), via=Via.AUDIT)
+    finish(store)
+    with store.reading() as reading:
+        assert {(change.kind, change.via, change.path) for change in reading.changes(told, 100)} == {
+            ("appeared", "audit", b"big/f30"),
+            ("appeared", "audit", b"big/f31"),
+        }
+        assert reading.drifts().total.missing == 2
     store.close()
 
 
