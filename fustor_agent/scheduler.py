@@ -28,7 +28,7 @@ from fustor_core.wire import Via
 
 log = logging.getLogger(__name__)
 
-CHECKS_AT_ONCE = 512
+CHECKS_AT_ONCE = 64
 DIRECTORIES_AT_ONCE = 64
 WINDOW_LOOK: Final = 1.0
 """Seconds between looks whether a window has opened."""
@@ -94,6 +94,9 @@ class Scheduler:
                     late=partial(self._came_back, reading),
                     in_doubt=number == _DOUBTFUL,
                 )
+                if work.priority.audits:
+                    # Its labels ask what events have told so far.
+                    await self._watching.catch_up()
             except DoesNotAnswer:
                 self._give_up(work, reading)
             except BaseException:
@@ -131,18 +134,21 @@ class Scheduler:
     def _take(self, number: int) -> Work | None:
         if self._held:
             return None
-        checks = CHECKS_AT_ONCE if self._outgoing.has_room_for_changes else 0
         if number == _CHANGES:
-            return self._outbox.take_changes(checks)
+            return self._take_changes()
         if number == _ASKED:
-            if not self._outgoing.has_room_for_asked:
-                return None
-            return self._outbox.take(checks=checks, directories=DIRECTORIES_AT_ONCE, live=True, walks=self._walks())
+            return self._take_asked() or self._take_changes()
         if number > self._parallelism.wanted or not self._walking or not self._outgoing.has_room:
             return None
         if number == _DOUBTFUL:
             return self._outbox.take_doubtful()
-        return self._outbox.take(checks=checks, directories=DIRECTORIES_AT_ONCE, live=False, walks=self._walks())
+        return self._take_asked() or self._outbox.take_walk(DIRECTORIES_AT_ONCE, self._walks()) or self._take_changes()
+
+    def _take_changes(self) -> Work | None:
+        return self._outbox.take_changes(CHECKS_AT_ONCE) if self._outgoing.has_room_for_changes else None
+
+    def _take_asked(self) -> Work | None:
+        return self._outbox.take_asked(DIRECTORIES_AT_ONCE, self._walks()) if self._outgoing.has_room_for_asked else None
 
     def _walks(self) -> list[Priority]:
         """The walks that may go on at this moment."""
@@ -189,7 +195,6 @@ class Scheduler:
     def _labels(self, work: Work, reading: Reading) -> list[Via]:
         if not work.priority.audits:
             return [work.priority.via] * len(reading.look.evidence)
-        self._watching.notice()
         return self.audits.labels(reading.look.evidence)
 
     # What cannot be read

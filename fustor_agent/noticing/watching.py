@@ -34,6 +34,10 @@ class Watching:
         self._woken = woken
         self._dropped = Folded()
         self._watched = False
+        self._descriptor = -1
+        self._begun = 0
+        self._next: asyncio.Handle | None = None
+        self._moved = asyncio.Event()
         self._kinds: set[str] = set()
         self.doubts = Doubts()
         self.noticed_to = 0
@@ -46,6 +50,7 @@ class Watching:
     def begin(self, stack: ExitStack) -> None:
         """Watch until `stack` is closed; a source that cannot watch is left alone."""
         if isinstance(self._source, Watchable):
+            self._begun = boottime()
             try:
                 descriptor = stack.enter_context(self._source.watch())
             except CannotWatch as error:
@@ -53,20 +58,30 @@ class Watching:
                 return
             self._conditions.clear(NOT_WATCHED)
             loop = asyncio.get_running_loop()
-            loop.add_reader(descriptor, self._readable, loop, descriptor)
+            loop.add_reader(descriptor, self._readable)
             stack.callback(loop.remove_reader, descriptor)
-            self._watched = True
+            self._watched, self._descriptor = True, descriptor
             stack.callback(self._end)
 
-    def _readable(self, loop: asyncio.AbstractEventLoop, descriptor: int) -> None:
+    def _readable(self) -> None:
+        if self._next is None:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        self._next = None
         try:
             self.notice()
         except Exception as error:  # noqa: BLE001 - kept for the supervision of the pipe: there is no caller to raise it to
-            loop.remove_reader(descriptor)
+            asyncio.get_running_loop().remove_reader(self._descriptor)
             self.failure = error
+            self._moved.set()
 
     def _end(self) -> None:
         self._watched = False
+        self._moved.set()
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
         self.writing.forget(self.noticed_to)
         self.noticed_to = 0
 
@@ -76,14 +91,13 @@ class Watching:
         return self._watched
 
     def notice(self) -> None:
-        """Drain the queue of events. Everything that happened before `noticed_to` (local ns; 0: nothing is watched) is in the outbox
-        then."""
+        """Notice the next events; where there are more, the loop goes on with them. Everything that happened before `noticed_to` (local ns;
+        0: nothing is watched) is in the outbox then."""
         if not self._watched or not isinstance(self._source, Watchable):
             return
-        now = boottime()
-        # What is noticed here happened at any time since the queue was last drained: that, and not the present, is how far back it holds
+        # What is noticed here happened at any time after that to which all was noticed: that, and not the present, is how far back it holds
         # `clean_to`.
-        since = self.noticed_to or now
+        since = self.noticed_to or self._begun
         noticed = self._source.notice()
         self._outbox.mark(noticed.paths, since)
         self.writing.note(noticed.writing, since)
@@ -94,9 +108,20 @@ class Watching:
         if noticed.trees:
             self._outbox.ask(noticed.trees, recursive=True, since=since)
         self._note_conditions(self._source)
-        self.noticed_to = now
+        self.noticed_to = noticed.to
+        self._moved.set()
+        if noticed.more and self._next is None:
+            self._next = asyncio.get_running_loop().call_soon(self._go_on)
         if noticed.paths or noticed.trees:
             self._woken()
+
+    async def catch_up(self) -> None:
+        """Have everything noticed that has happened so far."""
+        now = boottime()
+        self.notice()
+        while self._watched and self.failure is None and self.noticed_to < now:
+            self._moved.clear()
+            await self._moved.wait()
 
     def unwatched_below(self) -> list[bytes]:
         """Below which paths no event tells of some directories; what changed there before `unwatched.listed_to` is committed."""

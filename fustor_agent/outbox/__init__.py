@@ -49,10 +49,10 @@ class Outbox:
             latest: dict[bytes, int] = {}
             for directory, marks in self._marks.take_directories(self._bound // 2):
                 self.folded += len(marks)
-                latest[directory] = max(marks.values())
-                self._remember(self._single, (directory,), min(marks.values()))
-                for since in marks.values():
-                    self._times.remove(since)
+                times = Counter(marks.values())
+                latest[directory] = max(times)
+                self._remember(self._single, (directory,), min(times))
+                self._times.remove_all(times)
             self._folded.add(latest)
             self._fold_lists()
 
@@ -111,37 +111,26 @@ class Outbox:
 
     # What goes out
 
-    def take(self, *, checks: int, directories: int, live: bool, walks: Container[Priority] = ALL_WALKS) -> Work | None:
-        """The next work: at most so many paths or directories. A `live` taker leaves walks to the others, who take checks only where
-        nothing else waits: so neither starves the other. `walks` are those that may go on at the moment."""
-        work: Work | None = self._take_checks(checks) if live else None
-        work = work or self._take_asked(directories, trees=Priority.ASKED in walks)
-        if not live:
-            work = work or self._take_walk(directories, walks) or self._take_checks(checks)
-        if work:
-            self._begin(work)
-        return work
+    # A limit is how many paths or directories there are in a work; `walks` are those that may go on at the moment.
 
     def take_changes(self, limit: int) -> Work | None:
-        """The next changes alone, at most so many: nothing that takes long."""
-        work = self._take_checks(limit)
-        if work:
-            self._begin(work)
-        return work
+        """The next changes: nothing that takes long."""
+        taken = self._marks.take(limit)
+        return self._begun(Checks(taken) if taken else None)
+
+    def take_asked(self, limit: int, walks: Container[Priority] = ALL_WALKS) -> Work | None:
+        """The next of what was asked for."""
+        return self._begun(self._next_asked(limit, trees=Priority.ASKED in walks))
+
+    def take_walk(self, limit: int, walks: Container[Priority] = ALL_WALKS) -> Work | None:
+        """The next directories of a walk."""
+        return self._begun(self._next_walk(limit, walks))
 
     def take_doubtful(self) -> Work | None:
         """The next directory that is to be tried again, one at a time: it may hang."""
-        if not self._walks[Priority.DOUBTFUL]:
-            return None
-        work = self._pop(Priority.DOUBTFUL, 1)
-        self._begin(work)
-        return work
+        return self._begun(self._pop(Priority.DOUBTFUL, 1) if self._walks[Priority.DOUBTFUL] else None)
 
-    def _take_checks(self, limit: int) -> Checks | None:
-        taken = self._marks.take(limit)
-        return Checks(taken) if taken else None
-
-    def _take_asked(self, limit: int, *, trees: bool) -> Work | None:
+    def _next_asked(self, limit: int, *, trees: bool) -> Work | None:
         if self._looks:
             return self._looks.pop()
         if (waiting := self._walks[Priority.ASKED]) and (trees or not waiting[-1].recursive):
@@ -159,7 +148,7 @@ class Outbox:
                 return work
         return None
 
-    def _take_walk(self, limit: int, walks: Container[Priority]) -> Lists | None:
+    def _next_walk(self, limit: int, walks: Container[Priority]) -> Lists | None:
         for priority in WALKS:
             waiting = self._walks[priority]
             # What fusion waits for goes on in any case.
@@ -195,10 +184,12 @@ class Outbox:
             self._end(work)
             self._release(replace(work, look=0))
 
-    def _begin(self, work: Work) -> None:
-        self._running[work.priority] += 1
-        taken, by = self._taken(work)
-        by.update(taken)
+    def _begun(self, work: Work | None) -> Work | None:
+        if work is not None:
+            self._running[work.priority] += 1
+            taken, by = self._taken(work)
+            by.update(taken)
+        return work
 
     def _end(self, work: Work) -> None:
         self._running[work.priority] -= 1
@@ -250,6 +241,11 @@ class Outbox:
             return len(self._marks)
         asked = len(self._single) + len(self._trees) + len(self._looks) if priority is Priority.ASKED else 0
         return asked + sum(len(work.directories) for work in self._walks[priority])
+
+    @property
+    def checking(self) -> int:
+        """How many paths have been taken to be looked at, of which the evidence has not been handed to the session."""
+        return len(self._checking)
 
     def running(self, priority: Priority) -> bool:
         """Whether something of this priority is being read, or waits to be sent."""

@@ -2,6 +2,7 @@
 
 import heapq
 from collections import Counter
+from collections.abc import Mapping
 
 _SLACK = 1024
 
@@ -25,6 +26,12 @@ class MarkTimes:
         self._count[time] -= 1
         if not self._count[time]:
             del self._count[time]
+
+    def remove_all(self, times: Mapping[int, int]) -> None:
+        """Remove each of these so often."""
+        for time, often in times.items():
+            self._count[time] -= often - 1
+            self.remove(time)
 
     def least(self) -> int | None:
         """The least of them; None if there are none."""

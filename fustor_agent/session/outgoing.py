@@ -16,9 +16,9 @@ FULL_BATCH = 256 * 1024
 entries."""
 MOST_IN_BATCH = 2 * 1024 * 1024
 ROOM = 2 * 1024 * 1024
-MOST_CHANGES = 500
-"""Pieces of evidence about changes in a batch: what fusion commits together, others wait for."""
-CHANGES_AHEAD = 1_000
+MOST_CHANGES = 128
+"""Pieces of evidence about changes, or of what was asked for, in a batch: what fusion commits together, others wait for."""
+CHANGES_AHEAD = 256
 """So many of these are read ahead, and so many are in flight: what happens elsewhere waits behind them, and what waits in the outbox is
 read when it is its turn, once for many changes."""
 Writing = list[tuple[bytes, bool | None]]
@@ -53,7 +53,8 @@ class _Ready:
 
 @dataclass(frozen=True, slots=True)
 class _Flying:
-    """A frame that was not acknowledged yet. `changes` counts what it says of changes; `works` find again what is in it."""
+    """A frame that was not acknowledged yet. `changes` counts what it says of changes, or of what was asked for; `works` find again what
+    is in it."""
 
     sequence: int
     works: Sequence[Work] = ()
@@ -104,8 +105,8 @@ class Outgoing:
 
     @property
     def has_room_for_changes(self) -> bool:
-        """Whether changes should be read: what has been read of them grows old here."""
-        return len(self._changes) < CHANGES_AHEAD
+        """Whether more changes should be read: what has been read of them grows old here."""
+        return self._outbox.checking < CHANGES_AHEAD
 
     @property
     def has_room_for_asked(self) -> bool:
@@ -126,9 +127,9 @@ class Outgoing:
             return Mark(self.sequence, *mark)
         self._overtaken = self._overtaken + 1 if queue is not self._walked and self._walked else 0
         self._asked_is_next = queue is not self._asked
-        via, changes, size = queue[0].via, queue is self._changes, self._size
-        evidence, works = self._collect(queue, None if queue is self._walked else MOST_CHANGES)
-        self._flying.append(_Flying(self.sequence, works, len(evidence) if changes else 0, size - self._size))
+        via, walked, size = queue[0].via, queue is self._walked, self._size
+        evidence, works = self._collect(queue, None if walked else MOST_CHANGES)
+        self._flying.append(_Flying(self.sequence, works, 0 if walked else len(evidence), size - self._size))
         self._changes_flying += self._flying[-1].changes
         self._size_flying += self._flying[-1].size
         self._looks += self._outbox.answered()
@@ -138,7 +139,8 @@ class Outgoing:
 
     def _is_worth_it(self, queue: deque[_Ready]) -> bool:
         """Whether to send something although a frame is in flight."""
-        if queue is self._changes and len(queue) >= MOST_CHANGES:
+        # Where either of the two is many, their turns follow one another.
+        if queue is not self._walked and max(len(self._changes), len(self._asked)) >= MOST_CHANGES:
             return self._changes_flying < CHANGES_AHEAD
         return self._size >= FULL_BATCH or queue[0].mark is not None
 

@@ -239,9 +239,9 @@ class SessionRun:
     async def drain(self, seconds: float) -> bool:
         """Deliver every change that is known, leaving walks; whether all of it was acknowledged in time."""
         self.scheduler.stop_walking()
-        self._watching.notice()
         try:
             async with asyncio.timeout(seconds):
+                await self._watching.catch_up()
                 await self._until(lambda: self._outbox.idle(Priority.LIVE, Priority.ASKED) and self.outgoing.quiet)
         except TimeoutError:
             return False

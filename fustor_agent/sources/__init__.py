@@ -99,12 +99,15 @@ class Remembering(Source, Protocol):
 @dataclass(frozen=True, slots=True)
 class Noticed:
     """What watching brought. `paths` may have changed; `trees` appeared or were lost sight of, and are to be listed with all below.
-    `writing`: files that are being written from here on, are not any more (False), or of which that is not known any more (None)."""
+    `writing`: files that are being written from here on, are not any more (False), or of which that is not known any more (None). With it,
+    everything has been noticed that happened before `to` (local ns); `more` is at hand."""
 
     paths: list[bytes] = field(default_factory=list)
     trees: list[bytes] = field(default_factory=list)
     overflowed: bool = False
     writing: Mapping[bytes, bool | None] = field(default_factory=dict)
+    to: int = 0
+    more: bool = False
 
 
 @runtime_checkable
@@ -116,7 +119,7 @@ class Watchable(Protocol):
         Raises CannotWatch."""
 
     def notice(self) -> Noticed:
-        """Drain the queue of events without waiting."""
+        """Take the next events without waiting, so many that it is done in a moment."""
 
     def unwatched(self, most: int | None = None) -> list[bytes]:
         """The directories whose watch was refused; listing one tries again. Where there are more than `most`, the root stands for all."""

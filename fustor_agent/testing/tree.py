@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from fustor_agent.sources import Look, Noticed, Stamps
+from fustor_core.clock import boottime
 from fustor_core.errors import RootGone
 from fustor_core.evidence import Entry, Gone, Listing, Seen
 from fustor_core.paths import ROOT, components, is_below, join, split
@@ -230,10 +231,11 @@ class FakeSource:
             os.eventfd_write(self._event, 1)
 
     def notice(self) -> Noticed:
+        now = boottime()
         with self._lock:
             paths, self._paths = self._paths, {}
             trees, self._trees = self._trees, {}
             overflowed, self._overflowed = self._overflowed, False
         with suppress(BlockingIOError):
             os.eventfd_read(self._event)
-        return Noticed(list(paths), [ROOT] if overflowed else list(trees), overflowed)
+        return Noticed(list(paths), [ROOT] if overflowed else list(trees), overflowed, to=now)

@@ -16,9 +16,9 @@ AUDIT = "RUNNING | MESSAGE_SYNC | AUDIT_PHASE"
 class LostEvents(InotifyQueue):
     """A queue whose events never arrive."""
 
-    def read(self) -> bytes:
+    def read(self) -> list[bytes]:
         super().read()
-        return b""
+        return []
 
 
 def no_queue() -> Queue:

@@ -6,10 +6,12 @@ import os
 import struct
 import termios
 from collections.abc import Iterator
+from contextlib import ExitStack
 from enum import IntFlag
-from typing import Protocol
+from typing import Final, Protocol
 
 from fustor_agent.sources import CannotWatch
+from fustor_agent.sources.fs.emptying import Emptying
 from fustor_agent.sources.fs.kernel import inotify_add, inotify_init, inotify_remove
 from fustor_agent.sources.fs.opening import Held
 
@@ -47,6 +49,9 @@ WATCHED = int(
     | Mask.ONLYDIR
     | Mask.EXCL_UNLINK
 )
+_BLOCK: Final = 64 * 1024
+_LONGEST_RUN: Final = 16 * 1024
+_IN_ORDER: Final = int(Mask.Q_OVERFLOW | Mask.MOVED_FROM)
 _HEADER = struct.Struct("iIII")
 
 
@@ -60,8 +65,8 @@ class Queue(Protocol):
     def remove(self, watch: int) -> None:
         """End the watch; nothing happens if it has ended by itself."""
 
-    def read(self) -> bytes:
-        """Everything that is queued at the moment, as the kernel writes it."""
+    def read(self) -> list[bytes]:
+        """Everything that is queued at the moment, as the kernel writes it, in blocks of whole events."""
 
     def fileno(self) -> int:
         """The descriptor that is readable when there is something to read."""
@@ -71,19 +76,24 @@ class Queue(Protocol):
 
 
 class InotifyQueue:
-    """The queue of inotify(7)."""
+    """The queue of inotify(7). `number` is its descriptor."""
 
     def __init__(self) -> None:
-        try:
-            self._number = inotify_init()
-        except OSError as error:
-            if error.errno not in (errno.EMFILE, errno.ENFILE):
-                raise
-            raise CannotWatch(
-                "nothing can be watched: no more inotify queues are allowed; changes are only seen by audits",
-                "sysctl fs.inotify.max_user_instances=1024, then restart the pipe",
-            ) from error
-        self._held = Held(self._number)
+        with ExitStack() as stack:
+            try:
+                self.number = inotify_init()
+                self._held = Held(self.number)
+                stack.callback(self._held.release)
+                self._emptying = Emptying(self.number, self._read)
+            except OSError as error:
+                if error.errno not in (errno.EMFILE, errno.ENFILE):
+                    raise
+                raise CannotWatch(
+                    "nothing can be watched: no more inotify queues are allowed; changes are only seen by audits",
+                    "sysctl fs.inotify.max_user_instances=1024, then restart the pipe",
+                ) from error
+            self._open = stack.pop_all()
+            self._open.callback(self._emptying.close)
 
     def add(self, directory: int) -> int:
         with self._held as queue:
@@ -97,17 +107,24 @@ class InotifyQueue:
                 if error.errno != errno.EINVAL:
                     raise
 
-    def read(self) -> bytes:
+    def read(self) -> list[bytes]:
+        return self._emptying.take()
+
+    def _read(self) -> list[bytes]:
+        blocks: list[bytes] = []
         with self._held as queue:
             # What comes while this is read is left for the next time, or a busy tree could keep the reader for ever.
             waiting = struct.unpack("i", fcntl.ioctl(queue, termios.FIONREAD, b"\0" * 4))[0]
-            return os.read(queue, waiting) if waiting else b""
+            while waiting > 0:
+                blocks.append(os.read(queue, min(waiting, _BLOCK)))
+                waiting -= len(blocks[-1])
+        return blocks
 
     def fileno(self) -> int:
-        return self._number
+        return self._emptying.fileno()
 
     def close(self) -> None:
-        self._held.release()
+        self._open.close()
 
 
 class NoQueue:
@@ -119,8 +136,8 @@ class NoQueue:
     def remove(self, watch: int) -> None:
         """There is none."""
 
-    def read(self) -> bytes:
-        return b""
+    def read(self) -> list[bytes]:
+        return []
 
     def fileno(self) -> int:
         return -1
@@ -138,3 +155,19 @@ def parse(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
         position += size
         yield watch, mask, cookie, data[position : position + length].rstrip(b"\0") if length else b""
         position += length
+
+
+def runs(data: bytes) -> Iterator[tuple[int, bytes, bool]]:
+    """What the queue gave, in parts of which each is about one watch: the watch, its events, and whether these may be told before others
+    that came earlier: dropped events and the first half of a move may not."""
+    position, start, current, end, size, unpack = 0, 0, 0, len(data), _HEADER.size, _HEADER.unpack_from
+    overtakes = True
+    while position < end:
+        watch, mask, _, length = unpack(data, position)
+        if watch != current or mask & _IN_ORDER or position - start >= _LONGEST_RUN:
+            if position > start:
+                yield current, data[start:position], overtakes
+            start, current, overtakes = position, watch, not mask & _IN_ORDER
+        position += size + length
+    if position > start:
+        yield current, data[start:position], overtakes

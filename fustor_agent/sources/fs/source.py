@@ -151,7 +151,7 @@ class FsSource:
             queue.close()
 
     def notice(self) -> Noticed:
-        """Drain the queue of events without waiting, and see what has been mounted or unmounted below the root."""
+        """Take the next events without waiting, and see what has been mounted or unmounted below the root."""
         if self._watches is None:
             return Noticed()
         noticed = self._watches.notice()

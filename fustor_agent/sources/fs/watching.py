@@ -17,6 +17,7 @@ from enum import Enum, auto
 from threading import Lock
 
 from fustor_agent.sources import Noticed
+from fustor_agent.sources.fs.backlog import Backlog
 from fustor_agent.sources.fs.inotify import Mask, Queue, parse
 from fustor_agent.sources.fs.places import NO_WATCH, Places
 from fustor_agent.sources.fs.writes import Writes
@@ -53,6 +54,7 @@ class Watches:
 
     def __init__(self, queue: Queue) -> None:
         self._queue = queue
+        self._backlog = Backlog(queue)
         self._places = Places()
         self._writes = Writes()
         self._moved = False
@@ -199,8 +201,9 @@ class Watches:
     # Events
 
     def notice(self) -> Noticed:
-        """What the events in the queue are about."""
-        data = self._queue.read()
+        """What the next events are about."""
+        self._backlog.fetch()
+        data = self._backlog.take()
         paths: dict[bytes, None] = {}
         trees: dict[bytes, None] = {}
         now = boottime()
@@ -216,6 +219,8 @@ class Watches:
             [path for path in trees if len(path) <= LONGEST_PATH],
             overflowed,
             {path: one for path, one in writing.items() if len(path) <= LONGEST_PATH},
+            self._backlog.taken_to,
+            bool(self._backlog),
         )
 
     def _translate(self, data: bytes, paths: dict[bytes, None], trees: dict[bytes, None], now: int) -> bool:

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from fustor_agent.sources import Look
 from fustor_agent.sources.fs import FsSource
+from fustor_agent.sources.fs.inotify import InotifyQueue
 from fustor_agent.sources.fs.reading import entry_of
 from fustor_core.clock import Stamper, boottime
 from fustor_core.evidence import Entry, Evidence
@@ -55,7 +56,7 @@ class Mirror:
             some = [self.paths.popitem()[0] for _ in range(min(len(self.paths), 64))]
             self._start(False, partial(self.source.check, some, self.stamps))
         if not self._reading:
-            return bool(noticed.paths or noticed.trees)
+            return bool(noticed.paths or noticed.trees or noticed.more)
         done, _ = wait(self._reading, timeout=DEADLINE, return_when=FIRST_COMPLETED)
         assert done, "a reading hangs"
         for future in [each for each in self._reading if each in done]:
@@ -90,13 +91,14 @@ class Mirror:
     def assert_watched(self, root: Path, directories: list[bytes]) -> None:
         """Exactly these are watched, each by the watch that stands on its inode."""
         inodes = {}
-        with open(f"/proc/self/fdinfo/{self.descriptor}") as lines:
+        watches = self.source._watches
+        assert watches is not None
+        assert isinstance(watches._queue, InotifyQueue)
+        with open(f"/proc/self/fdinfo/{watches._queue.number}") as lines:
             for line in lines:
                 if line.startswith("inotify "):
                     fields = dict(one.split(":", 1) for one in line.split()[1:])
                     inodes[int(fields["wd"], 16)] = int(fields["ino"], 16)
-        watches = self.source._watches
-        assert watches is not None
         places = dict(watches._places.all_paths())
         assert {path: inodes.get(watch) for path, watch in places.items()} == {path: inode_of(root, path) for path in directories}
         assert set(inodes) == set(places.values()), "watches that stand nowhere are left"

@@ -69,7 +69,7 @@ class Queue(InotifyQueue):
         self._point()
         return watch
 
-    def read(self) -> bytes:
+    def read(self) -> list[bytes]:
         self._point()
         return super().read()
 

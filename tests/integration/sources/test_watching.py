@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fustor_agent.sources import Watchable
-from fustor_agent.sources.fs import FsSource
+from fustor_agent.sources.fs import FsSource, emptying
 from fustor_agent.sources.fs.inotify import InotifyQueue
 from tests.integration.sources.looks import Asked, listed, said
 from tests.integration.sources.mirror import mirrored
@@ -195,7 +195,8 @@ def test_excluded_directories_are_not_watched(tmp_path: Path) -> None:
         mirror.assert_exact(root)
 
 
-def test_a_queue_that_overflows_makes_everything_be_listed_again(tmp_path: Path) -> None:
+def test_a_queue_that_overflows_makes_everything_be_listed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emptying, "PATIENCE", 3_600_000)
     root = tmp_path / "root"
     grow(root)
     with open("/proc/sys/fs/inotify/max_queued_events") as limit:

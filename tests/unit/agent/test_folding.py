@@ -12,7 +12,7 @@ def test_it_is_told_below_which_directories_changes_were_folded_until_they_are_r
     outbox.mark([b"d/%d" % number for number in range(20)], 5)
     assert outbox.folded_below() == [b"d"]
     works: list[Work] = []
-    while work := outbox.take(checks=100, directories=100, live=True):
+    while work := outbox.take_changes(100) or outbox.take_asked(100):
         assert outbox.folded_below() == ([] if any(isinstance(each, Lists) for each in works) else [b"d"])
         outbox.done(work)
         works.append(work)
@@ -24,7 +24,7 @@ def test_what_is_marked_later_does_not_keep_it_up() -> None:
     outbox = Outbox(bound=10)
     outbox.mark([b"d/%d" % number for number in range(20)], 5)
     outbox.mark([b"other"], 6)
-    work = outbox.take(checks=100, directories=100, live=False)
+    work = outbox.take_asked(100)
     assert isinstance(work, Lists)
     outbox.done(work)
     assert outbox.oldest() == 6

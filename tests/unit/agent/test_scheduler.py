@@ -34,7 +34,7 @@ class Bench:
     def fill(self) -> None:
         """As many changes have been read as may be ahead of what is sent."""
         self.outbox.mark([b"old%d" % number for number in range(CHANGES_AHEAD)], 1)
-        work = self.outbox.take(checks=CHANGES_AHEAD, directories=1, live=True)
+        work = self.outbox.take_changes(CHANGES_AHEAD)
         assert work is not None
         self.outgoing.add([Gone(b"old%d" % number, self.stamper.take()) for number in range(CHANGES_AHEAD)], work, work)
 
@@ -46,7 +46,7 @@ class Bench:
 async def test_what_was_asked_for_is_read_while_the_wire_is_full_of_walks() -> None:
     bench = Bench()
     bench.outbox.walk(Priority.SNAPSHOT, [b"walked"])
-    work = bench.outbox.take(checks=1, directories=1, live=False)
+    work = bench.outbox.take_walk(1)
     assert work is not None
     bench.outgoing.add([Listing(b"walked", bench.stamper.take(), {b"%d" % number: ENTRY for number in range(ROOM // 64)})], work, work)
     assert not bench.outgoing.has_room
@@ -71,6 +71,26 @@ async def test_changes_wait_where_they_stay_fresh_and_walks_go_on_meanwhile() ->
     bench.send_all()
     bench.scheduler.wake()
     await soon(lambda: bench.outbox.waiting(Priority.LIVE) < 5_000, what="the changes are read")
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+
+
+async def test_changes_without_end_keep_neither_what_was_asked_for_nor_a_walk() -> None:
+    bench = Bench()
+
+    def more() -> None:
+        bench.outbox.mark([b"%d" % number for number in range(10_000)], 2)
+        bench.send_all()
+        bench.scheduler.wake()
+
+    more()
+    bench.outbox.walk(Priority.SNAPSHOT, [b""])
+    running = asyncio.create_task(bench.scheduler.run(more))
+    await soon(lambda: bench.outbox.idle(Priority.SNAPSHOT), what="the walk has been read")
+    bench.scheduler.stop_walking()  # those who walk would take it as well
+    bench.outbox.ask([b""], recursive=False, since=1)
+    await soon(lambda: bench.outbox.idle(Priority.ASKED), what="what was asked for has been read")
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running

@@ -13,7 +13,7 @@ def sent(number: int, acknowledged: int = 0, *, walks_wait: bool = False) -> Sen
 
 
 def taken(outbox: Outbox) -> Work:
-    work = outbox.take(checks=10, directories=100, live=False)
+    work = outbox.take_walk(100)
     assert work is not None
     return work
 

@@ -1,52 +1,13 @@
 """The races between those who list and the one who notices, each played step by step on a queue that is only pretended."""
 
-import struct
-from collections.abc import Callable
-
 import pytest
 
 from fustor_agent.sources import Noticed
 from fustor_agent.sources.fs.inotify import Mask
 from fustor_agent.sources.fs.watching import Watched, Watches
+from tests.unit.sources.pretended import Pretended
 
 WATCHED_DIRECTORY, KEY = 7, 1
-
-
-class Pretended:
-    """Gives each inode (here: each descriptor) one watch, like the kernel, and never the same number twice."""
-
-    def __init__(self) -> None:
-        self.last = 0
-        self.by_inode: dict[int, int] = {}
-        self.queued = b""
-        self.while_adding: Callable[[], None] = lambda: None
-
-    def add(self, directory: int) -> int:
-        if directory not in self.by_inode:
-            self.last += 1
-            self.by_inode[directory] = self.last
-        watch = self.by_inode[directory]
-        happens, self.while_adding = self.while_adding, lambda: None
-        happens()
-        return watch
-
-    def remove(self, watch: int) -> None:
-        self.by_inode = {inode: one for inode, one in self.by_inode.items() if one != watch}
-        self.happens(watch, Mask.IGNORED)
-
-    def happens(self, watch: int, mask: int, name: bytes = b"") -> None:
-        padded = name + b"\0" * (16 - len(name) % 16) if name else b""
-        self.queued += struct.pack("iIII", watch, mask, 0, len(padded)) + padded
-
-    def read(self) -> bytes:
-        data, self.queued = self.queued, b""
-        return data
-
-    def fileno(self) -> int:
-        return -1
-
-    def close(self) -> None:
-        self.by_inode.clear()
 
 
 class Play:
@@ -65,7 +26,8 @@ class Play:
 
     def assert_heard(self, inode: int, *paths: bytes) -> None:
         """A change in the directory is noticed at exactly these places of it."""
-        self.watches.notice()
+        while self.watches.notice().more:
+            pass
         self.queue.happens(self.queue.by_inode[inode], Mask.MODIFY, b"x")
         assert sorted(self.watches.notice().paths) == sorted(path + b"/x" if path else b"x" for path in paths)
 
@@ -155,7 +117,8 @@ def test_the_end_of_a_watch_has_its_place_looked_at_again(play: Play) -> None:
     play.list(b"a", 5)
     assert not play.watches.is_stranger(b"a", 5)
     play.queue.happens(play.queue.by_inode[5], Mask.IGNORED)
-    assert play.watches.notice() == Noticed([b"a"], [], False)
+    noticed = play.watches.notice()
+    assert noticed == Noticed([b"a"], to=noticed.to)
     assert play.watches.is_stranger(b"a", 5)
 
 
@@ -165,7 +128,8 @@ def test_late_events_of_removed_watches_mean_nothing(play: Play) -> None:
     play.watches.no_directory(b"a", play.watches.turn())
     for mask in (Mask.MODIFY, Mask.CREATE | Mask.ISDIR, Mask.DELETE_SELF, Mask.IGNORED):
         play.queue.happens(watch, mask, b"x" if mask & (Mask.MODIFY | Mask.CREATE) else b"")
-    assert play.watches.notice() == Noticed()
+    noticed = play.watches.notice()
+    assert noticed == Noticed(to=noticed.to)
 
 
 def test_an_overflow_asks_for_everything(play: Play) -> None:
