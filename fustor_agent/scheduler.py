@@ -169,6 +169,7 @@ class Scheduler:
                     read_glances(self._source, work, reading, hangs)
                 else:
                     read_lists(self._source, work, reading, hangs)
+        reading.young = self._watching.young.pick(reading.look.evidence, wall())
 
     def _hand_over(self, work: Work, reading: Reading) -> None:
         redo: Work = work
@@ -189,7 +190,7 @@ class Scheduler:
         elif reading.look.strangers:
             self._outbox.ask(reading.look.strangers, recursive=True, since=since or boottime())
         self._note_doubts(work, reading)
-        self._watching.young.note(reading.look.evidence, wall(), boottime())
+        self._watching.young.note(reading.young, boottime())
         self._outgoing.add(reading.look.evidence, work, redo, self._labels(work, reading))
 
     def _labels(self, work: Work, reading: Reading) -> list[Via]:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from fustor_agent.outbox import Outbox
 from fustor_agent.outbox.work import Lists, Priority
 from fustor_core.evidence import Evidence, Listing, Same
-from fustor_core.paths import join
 from fustor_core.wire import Via
 
 
@@ -52,7 +51,6 @@ class AuditShare:
         return [Via.LIVE if self._is_told(one) else Via.AUDIT for one in evidence]
 
     def _is_told(self, one: Evidence) -> bool:
-        tells_of = self._outbox.tells_of
         if isinstance(one, Same):
             return False  # says nothing new
-        return tells_of(one.path) or (isinstance(one, Listing) and any(tells_of(join(one.path, name)) for name in one.entries))
+        return self._outbox.tells_of(one.path) or (isinstance(one, Listing) and self._outbox.tells_of_any(one.path, one.entries))

@@ -3,8 +3,8 @@ after an event is found then. Pure."""
 
 import heapq
 import stat
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
 
 from fustor_core.evidence import Entry, Evidence, Gone, Listing, Seen
 from fustor_core.paths import join
@@ -12,6 +12,14 @@ from fustor_core.paths import join
 MOST: Final = 10_000
 """Files that are waited for at a time. What is beyond is left to the next audit, and counted."""
 _SECOND: Final = 1_000_000_000
+
+
+class Picked(NamedTuple):
+    """What was told of files that may be young, at `wall`; `beyond` counts those that are too many to be waited for."""
+
+    told: Sequence[Seen | Gone] = ()
+    wall: int = 0
+    beyond: int = 0
 
 
 class Young:
@@ -24,23 +32,35 @@ class Young:
         self.quiet = 0
         self.dropped = 0
 
-    def note(self, evidence: Iterable[Evidence], wall: int, now: int) -> None:
-        """This was seen, at `wall` by the clock that file systems use and `now` by the one that does not step."""
-        if not self.quiet:
-            return
+    def pick(self, evidence: Iterable[Evidence], wall: int) -> Picked:
+        """What is to be noted of this, which was seen at `wall` by the clock that file systems use. On whichever thread calls it: a listing
+        may be large."""
+        told: list[Seen | Gone] = []
+        beyond = 0
         after = (wall - self.quiet) // _SECOND
         for one in evidence:
             match one:
-                case Seen(path, _, entry):
-                    self._note(path, entry, wall, now)
-                case Listing(directory, _, entries):
-                    for name, entry in entries.items():
-                        if entry.ctime >= after or entry.mtime >= after:
-                            self._note(join(directory, name), entry, wall, now)
-                case Gone(path, _):
-                    self._due.pop(path, None)
+                case Seen() | Gone():
+                    told.append(one)
+                case Listing(directory, at, entries) if self.quiet:
+                    young = [name for name, entry in entries.items() if entry.ctime >= after or entry.mtime >= after]
+                    room = max(self._most - len(told), 0)
+                    told += [Seen(join(directory, name), at, entries[name]) for name in young[:room]]
+                    beyond += len(young[room:])
                 case _:
                     pass
+        return Picked(told, wall, beyond)
+
+    def note(self, picked: Picked, now: int) -> None:
+        """This was seen, at `now` by the clock that does not step."""
+        if not self.quiet:
+            return
+        self.dropped += picked.beyond
+        for one in picked.told:
+            if isinstance(one, Seen):
+                self._note(one.path, one.entry, picked.wall, now)
+            else:
+                self._due.pop(one.path, None)
 
     def _note(self, path: bytes, entry: Entry, wall: int, now: int) -> None:
         rests = self._rests_in(entry, wall)

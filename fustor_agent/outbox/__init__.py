@@ -14,6 +14,7 @@ from fustor_agent.outbox.folding import Folded, fold
 from fustor_agent.outbox.mark_times import MarkTimes
 from fustor_agent.outbox.marks import Marks
 from fustor_agent.outbox.work import ALL_WALKS, WALKS, Checks, Lists, Priority, Work
+from fustor_core.paths import split
 
 
 class Outbox:
@@ -234,6 +235,13 @@ class Outbox:
     def tells_of(self, path: bytes) -> bool:
         """Whether an event has told of this path, or may have, and its evidence has not been handed over yet."""
         return path in self._marks or path in self._checking or not self.idle(Priority.ASKED)
+
+    def tells_of_any(self, directory: bytes, names: Container[bytes]) -> bool:
+        """The same of any of these names in a directory, however many they are."""
+        if not self.idle(Priority.ASKED):
+            return True
+        told = (*self._marks.of(directory), *(path for path in self._checking if split(path)[0] == directory))
+        return any(split(path)[1] in names for path in told)
 
     def waiting(self, priority: Priority) -> int:
         """How many paths or directories wait for their turn."""

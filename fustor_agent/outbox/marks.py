@@ -22,6 +22,10 @@ class Marks:
     def get(self, path: bytes) -> int | None:
         return self._directories.get(split(path)[0], {}).get(path)
 
+    def of(self, directory: bytes) -> Iterable[bytes]:
+        """The paths of the names in a directory."""
+        return self._directories.get(directory, {})
+
     def __setitem__(self, path: bytes, since: int) -> None:
         marks = self._directories.setdefault(split(path)[0], {})
         self._count += path not in marks

@@ -117,6 +117,23 @@ def test_whoever_takes_changes_alone_leaves_what_may_take_long() -> None:
     assert outbox.running(Priority.LIVE)
 
 
+def test_whether_something_was_told_of_any_name_in_a_directory() -> None:
+    outbox = Outbox()
+    names = {b"b": 1, b"c": 2}
+    outbox.mark([b"d", b"d/a", b"e/b", b"d/b/c"], 1)
+    assert not outbox.tells_of_any(b"d", names)
+    outbox.mark([b"d/b"], 1)
+    assert outbox.tells_of_any(b"d", names)
+    work = outbox.take_changes(100)
+    assert outbox.tells_of_any(b"d", names), "until its evidence is handed over"
+    assert work is not None
+    outbox.done(work)
+    assert not outbox.tells_of_any(b"d", names)
+    assert not outbox.tells_of_any(b"", names)
+    outbox.ask([b"elsewhere"], recursive=False, since=1)
+    assert outbox.tells_of_any(b"d", names), "it may be among what is folded"
+
+
 def test_a_look_is_answered_when_all_of_it_and_all_below_is_done() -> None:
     outbox = Outbox()
     outbox.answer(4, [b"p"], [b"d"], recursive=True, since=1)
