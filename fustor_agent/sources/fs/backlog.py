@@ -10,7 +10,8 @@ from fustor_agent.sources.fs.inotify import Queue, runs
 from fustor_core.clock import boottime
 
 MOST: Final = 32 * 1024 * 1024
-"""Bytes of events that are kept here. Beyond them they wait in the queue of the kernel, which drops what is too much for it."""
+"""Bytes that are kept here, about. What is beyond waits in the queue."""
+_PER_RUN: Final = 1024
 AT_ONCE: Final = 32 * 1024
 """Bytes of a part, about: some hundred events, which are noticed in a millisecond or two."""
 
@@ -36,7 +37,7 @@ class Backlog:
         """All events from before this (local ns) have been taken."""
 
     def __bool__(self) -> bool:
-        return bool(self._size)
+        return bool(self._waiting)
 
     def fetch(self) -> None:
         """Empty the queue."""
@@ -48,7 +49,7 @@ class Backlog:
                 if not overtakes or not self._waiting:
                     self._waiting.append(OrderedDict())
                 self._waiting[-1].setdefault(watch, deque()).append((run, fetch))
-                self._size += len(run)
+                self._size += len(run) + _PER_RUN
                 fetch.left += 1
         self._fetches.append(fetch)
         self._note_taken()
@@ -57,7 +58,7 @@ class Backlog:
         """The next events; empty if there are none."""
         taken: list[bytes] = []
         room = AT_ONCE
-        while self._size and room > 0:
+        while self._waiting and room > 0:
             waiting = self._waiting[0]
             watch, events = waiting.popitem(last=False)
             run, fetch = events.popleft()
@@ -68,7 +69,7 @@ class Backlog:
                 self._waiting.popleft()
             taken.append(run)
             room -= len(run)
-            self._size -= len(run)
+            self._size -= len(run) + _PER_RUN
             fetch.left -= 1
         self._note_taken()
         return b"".join(taken)

@@ -83,6 +83,15 @@ def test_beyond_its_bound_events_wait_in_the_kernel() -> None:
     assert bench.backlog.taken_to > between
 
 
+def test_its_bound_is_of_memory_where_each_event_is_of_another_directory() -> None:
+    bench = Bench()
+    scattered = b"".join(event(1 + number % 2, Mask.DELETE, b"x") for number in range(50_000))
+    bench.happen(scattered)
+    bench.happen(scattered)
+    assert bench.queue.blocks == [scattered]
+    assert len(bench.take_all()) == 50_000
+
+
 def test_the_halves_of_a_move_stay_in_their_order_and_nothing_overtakes_that_events_were_dropped() -> None:
     bench = Bench()
     first, second = event(2, Mask.MOVED_FROM, b"a", 7), event(1, Mask.MOVED_TO, b"b", 7)
