@@ -29,13 +29,19 @@ NOT_YOUNG = {"settled": {"quiet": 0}}
 """Settings of fusion by which nothing is looked at again because it changed a moment ago."""
 
 
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """A port on which nobody listens: none of those that the kernel gives to outgoing connections, which other tests make by the thousand
-    and of which one may have it before whoever this is for listens."""
+    """A port on which nobody listens, and another one each time: none of those that the kernel gives to outgoing connections, which other
+    tests make by the thousand and of which one may have it before whoever this is for listens."""
     while True:
         port = random.SystemRandom().randrange(10_000, 32_000)
+        if port in _given:
+            continue
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
+            _given.add(port)
             return port
 
 
