@@ -11,6 +11,7 @@ from typing import Final
 
 from fustor_agent.audit.share import AuditShare
 from fustor_agent.noticing.watching import Watching
+from fustor_agent.noticing.young import Picked
 from fustor_agent.outbox import Outbox
 from fustor_agent.outbox.work import Checks, Lists, Priority, Work
 from fustor_agent.parallelism import Parallelism
@@ -88,7 +89,7 @@ class Scheduler:
             reading = Reading(ReadingStamps(self._stamper), most=self._pace.most_at_once)
             reserved = self._pace.begin(time.monotonic()) if isinstance(work, Lists) else 0
             try:
-                await self._readers.run(
+                young = await self._readers.run(
                     partial(self._read, work, reading),
                     overdue=reading.overdue,
                     late=partial(self._came_back, reading),
@@ -108,7 +109,7 @@ class Scheduler:
                 if reading.stamps.given_up:
                     self._outbox.put_back(work, was_done=False)
                 else:
-                    self._hand_over(work, reading)
+                    self._hand_over(work, reading, young)
             finally:
                 self._note_load(work, reading, reserved)
             ready()
@@ -158,7 +159,8 @@ class Scheduler:
         scheduled = [] if self._pace.limits.opens_in(minute_of_day()) else [Priority.SNAPSHOT, *self.audits.walks()]
         return [Priority.ASKED, Priority.UNWATCHED, *scheduled]
 
-    def _read(self, work: Work, reading: Reading) -> None:
+    def _read(self, work: Work, reading: Reading) -> Picked:
+        """Do the work, on a reader thread. What was told of files that may be young."""
         match work:
             case Checks():
                 read_checks(self._source, work, reading, apart=self._apart)
@@ -169,9 +171,9 @@ class Scheduler:
                     read_glances(self._source, work, reading, hangs)
                 else:
                     read_lists(self._source, work, reading, hangs)
-        reading.young = self._watching.young.pick(reading.look.evidence, wall())
+        return self._watching.young.pick(reading.look.evidence, wall())
 
-    def _hand_over(self, work: Work, reading: Reading) -> None:
+    def _hand_over(self, work: Work, reading: Reading, young: Picked) -> None:
         redo: Work = work
         since = min(work.paths.values(), default=0) if isinstance(work, Checks) else work.since
         if isinstance(work, Lists):
@@ -190,7 +192,7 @@ class Scheduler:
         elif reading.look.strangers:
             self._outbox.ask(reading.look.strangers, recursive=True, since=since or boottime())
         self._note_doubts(work, reading)
-        self._watching.young.note(reading.young, boottime())
+        self._watching.young.note(young, boottime())
         self._outgoing.add(reading.look.evidence, work, redo, self._labels(work, reading))
 
     def _labels(self, work: Work, reading: Reading) -> list[Via]:

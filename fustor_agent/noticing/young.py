@@ -17,9 +17,9 @@ _SECOND: Final = 1_000_000_000
 class Picked(NamedTuple):
     """What was told of files that may be young, at `wall`; `beyond` counts those that are too many to be waited for."""
 
-    told: Sequence[Seen | Gone] = ()
-    wall: int = 0
-    beyond: int = 0
+    told: Sequence[Seen | Gone]
+    wall: int
+    beyond: int
 
 
 class Young:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from fustor_agent.audit.same import digested
-from fustor_agent.noticing.young import Picked
 from fustor_agent.outbox.work import Checks, Lists
 from fustor_agent.reading.doubts import DOES_NOT_ANSWER
 from fustor_agent.reading.pace import MOST_AT_ONCE
@@ -68,7 +67,6 @@ class Reading:
     listed: list[bytes] = field(default_factory=list)
     left: list[bytes] = field(default_factory=list)
     moved: list[bytes] = field(default_factory=list)
-    young: Picked = field(default_factory=Picked)
     most: int = MOST_AT_ONCE
     ops: int = 0
     wall: float = 0.0

@@ -3,7 +3,7 @@
 A chain is the list of directories from the root down to the one that holds the name.
 """
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from fustor_core.evidence import Entry
 from fustor_core.wire import Via
@@ -130,7 +130,9 @@ class Names:
             elif at > self.absent_since(parent, name):
                 new.append((name, entry))
         if new:
-            self.came_all(parent, new, ())
+            if self.via is not Via.SNAPSHOT:
+                for name, entry in new:
+                    self.came(parent, name, entry)
             self._add_leaves(chain, new, at, at)
             self.note_filled(chain, [name for name, _ in new])
 
@@ -145,8 +147,8 @@ class Names:
         """Something new stands under a name."""
         self._guard.came(parent.id, name, entry, live=self.via in (Via.LIVE, Via.ASKED))
 
-    def came_all(self, directory: Directory, entries: Sequence[tuple[bytes, Entry]], made: Container[bytes]) -> None:
-        """All these have, where little was known; those of `made` have been told of. What a walk finds may have been there for long,
+    def came_all(self, directory: Directory, entries: list[tuple[bytes, Entry]], made: dict[bytes, int]) -> None:
+        """All these have, in a directory that was empty; those of `made` have been told of. What a walk finds may have been there for long,
         and is the bulk of what arrives."""
         if self.via in (Via.LIVE, Via.ASKED):
             for name, entry in entries:

@@ -14,10 +14,11 @@ MOST: Final = 16 * 1024 * 1024
 
 
 class Emptying:
-    """Calls `read`, never twice at a time, which takes all that there is from the descriptor, and keeps what it gives until it is taken."""
+    """Calls `read`, never twice at a time, which takes all that there is from the descriptor, after `patience` milliseconds. Keeps what it
+    gives until it is taken: no more than `most` bytes, about."""
 
-    def __init__(self, descriptor: int, read: Callable[[], list[bytes]]) -> None:
-        self._read = read
+    def __init__(self, descriptor: int, read: Callable[[], list[bytes]], patience: int = PATIENCE, most: int = MOST) -> None:
+        self._read, self._patience, self._most = read, patience, most
         self._kept: list[bytes] = []
         self._size = 0
         self._lock = Lock()
@@ -60,10 +61,10 @@ class Emptying:
         ending.register(self._end, select.POLLIN)
         while True:
             coming.poll()
-            if ending.poll(PATIENCE):
+            if ending.poll(self._patience):
                 return
             with self._lock:
-                if self._size < MOST and (blocks := self._read()):
+                if self._size < self._most and (blocks := self._read()):
                     self._kept += blocks
                     self._size += sum(map(len, blocks))
                     os.eventfd_write(self._something, 1)

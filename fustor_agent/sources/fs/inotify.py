@@ -11,7 +11,7 @@ from enum import IntFlag
 from typing import Final, Protocol
 
 from fustor_agent.sources import CannotWatch
-from fustor_agent.sources.fs.emptying import Emptying
+from fustor_agent.sources.fs.emptying import PATIENCE, Emptying
 from fustor_agent.sources.fs.kernel import inotify_add, inotify_init, inotify_remove
 from fustor_agent.sources.fs.opening import Held
 
@@ -76,15 +76,15 @@ class Queue(Protocol):
 
 
 class InotifyQueue:
-    """The queue of inotify(7). `number` is its descriptor."""
+    """The queue of inotify(7). `number` is its descriptor; what is not read for `patience` milliseconds is taken out of the kernel."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: int = PATIENCE) -> None:
         with ExitStack() as stack:
             try:
                 self.number = inotify_init()
                 self._held = Held(self.number)
                 stack.callback(self._held.release)
-                self._emptying = Emptying(self.number, self._read)
+                self._emptying = Emptying(self.number, self._read, patience)
             except OSError as error:
                 if error.errno not in (errno.EMFILE, errno.ENFILE):
                     raise

@@ -4,12 +4,13 @@ import errno
 import os
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from fustor_agent.sources import Watchable
-from fustor_agent.sources.fs import FsSource, emptying
+from fustor_agent.sources.fs import FsSource
 from fustor_agent.sources.fs.inotify import InotifyQueue
 from tests.integration.sources.looks import Asked, listed, said
 from tests.integration.sources.mirror import mirrored
@@ -195,15 +196,14 @@ def test_excluded_directories_are_not_watched(tmp_path: Path) -> None:
         mirror.assert_exact(root)
 
 
-def test_a_queue_that_overflows_makes_everything_be_listed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(emptying, "PATIENCE", 3_600_000)
+def test_a_queue_that_overflows_makes_everything_be_listed_again(tmp_path: Path) -> None:
     root = tmp_path / "root"
     grow(root)
     with open("/proc/sys/fs/inotify/max_queued_events") as limit:
         most = int(limit.read())
     if most > 100_000:
         pytest.skip(f"filling a queue of {most:,} events would take too long")
-    with mirrored(FsSource(root)) as mirror:
+    with mirrored(FsSource(root, queue=partial(InotifyQueue, patience=3_600_000))) as mirror:
         for number in range(most // 20 + 1):
             for name in range(10):
                 os.rename(root / "z" / "file", root / "z" / f"file{name}")

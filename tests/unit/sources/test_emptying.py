@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from fustor_agent.sources.fs import emptying as module
 from fustor_agent.sources.fs.emptying import Emptying
 from tests.polling import eventually
 
@@ -14,9 +13,9 @@ from tests.polling import eventually
 class Pipe:
     """A queue of bytes, that is read a block at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
         self.end, self.other_end = os.pipe2(os.O_NONBLOCK)
-        self.emptying = Emptying(self.end, self.read)
+        self.emptying = Emptying(self.end, self.read, most=most)
 
     def read(self) -> list[bytes]:
         try:
@@ -37,7 +36,7 @@ class Pipe:
 
 @pytest.fixture
 def pipe() -> Iterator[Pipe]:
-    pipe = Pipe()
+    pipe = Pipe(most=16)
     yield pipe
     pipe.emptying.close()
     os.close(pipe.end)
@@ -56,11 +55,10 @@ def test_what_is_not_taken_is_kept_and_told_of(pipe: Pipe) -> None:
     assert pipe.emptying.take() == []
 
 
-def test_it_keeps_no_more_than_its_bound(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST", 8)
-    pipe.write(*(b"%04d" % number for number in range(5)))
-    eventually(lambda: pipe.emptying._size >= 8)
+def test_it_keeps_no_more_than_its_bound(pipe: Pipe) -> None:
+    pipe.write(*(b"%04d" % number for number in range(7)))
+    eventually(lambda: pipe.emptying._size >= 16)
     assert not pipe.is_empty()
-    assert pipe.emptying.take() == [b"0000", b"0001", b"0002"]
+    assert pipe.emptying.take() == [b"%04d" % number for number in range(5)]
     eventually(pipe.is_empty)
-    assert pipe.emptying.take() == [b"0003", b"0004"]
+    assert pipe.emptying.take() == [b"0005", b"0006"]
