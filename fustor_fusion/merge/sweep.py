@@ -35,7 +35,7 @@ class Sweep:
 
     `absent`: directories of the listing that another, older one denied which it took the place of, by the stamp of that. `directory` is the
     id of what the listing is compared with. `after` is the name up to which it has been, None before the first; `met` are the names in
-    it that were known, `lost` the children that are not in it; `known` counts all. `waiting` are the names to which it is still to be
+    both, `lost` the children that are not in it; `known` counts all. `waiting` are the names to which it is still to be
     applied, beside those that were not met. `confirmed`: a second look has said that the losses are losses.
     """
 
@@ -69,7 +69,8 @@ class Sweep:
         self.known += len(children)
         for name, child in children:
             entry = entries.get(name)
-            self.met.add(name)
+            if entry is not None:
+                self.met.add(name)
             if is_lost(child, entry):
                 self.lost.append((name, child))
                 self.waiting.append(name)

@@ -149,9 +149,16 @@ class Totals:
     def finish(self) -> None:
         """Look up the latest modification time again where what had it has gone; deepest first, for each looks at those below."""
         for _, directory in sorted(self._stale.values(), key=lambda marked: -marked[0]):
-            directory.newest = self._tree.newest(directory)
-            self._tree.touch([directory])
+            if not self._is_newest(directory):
+                directory.newest = self._tree.newest(directory)
+                self._tree.touch([directory])
         self._stale.clear()
+
+    def _is_newest(self, directory: Directory) -> bool:
+        """Whether nothing below a directory is later than that itself, as mostly where something has gone from it: to look at all that it
+        holds takes long where that is much."""
+        own = self._tree.own(directory).entry
+        return own is not None and (own.mtime, own.mtime_ns) == directory.newest
 
     def _begin_epoch(self, directory: Directory, epoch: int) -> None:
         if directory.epoch != epoch:

@@ -1,11 +1,18 @@
 """What evidence means to every root store (DESIGN §2): the newest about a path wins, and nothing else decides."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
+from msgspec.structs import replace
 
 from fustor_core.digest import listing_digest
 from fustor_core.evidence import Gone, Kind, Listing, Same, Seen
-from fustor_fusion.query import Usage
+from fustor_fusion.merge.nodes import Directory
+from fustor_fusion.query import Instant, Usage
 from fustor_fusion.stores import RootStore
+from fustor_fusion.stores.memory import MemoryTree
+from fustor_fusion.stores.sqlite_tree import SqliteTree
 from tests.contract.root_stores import DIRECTORY, FILE, Agent, names, usage
 from tests.oracle import held
 
@@ -64,6 +71,30 @@ def test_a_removed_directory_is_gone_with_all_below_it(agent: Agent) -> None:
         pass
     with agent.store.reading() as reading:
         assert held(reading).keys() == {b""}
+
+
+def test_a_directory_that_is_itself_the_latest_is_not_looked_through_for_another(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[bytes] = []
+    for tree in MemoryTree, SqliteTree:
+        monkeypatch.setattr(tree, "newest", noting(looked, tree.newest))
+    agent.says(Listing(b"", 10, {b"d": replace(DIRECTORY, mtime=100, mtime_ns=0), b"e": replace(DIRECTORY, mtime=40)}))
+    agent.says(*(Listing(path, 11, {b"f": replace(FILE, mtime=100, mtime_ns=0)}) for path in (b"d", b"e")))
+    agent.says(Gone(b"d/f", 20))
+    assert b"d" not in looked
+    agent.says(Gone(b"e/f", 21))
+    assert b"e" in looked
+    found = [usage(agent.store, path) for path in (b"", b"d", b"e")]
+    assert [each and each.newest and each.newest[0] for each in found] == [100, 100, 40]
+
+
+def noting(looked: list[bytes], newest: Callable[[Any, Directory], Instant | None]) -> Callable[[Any, Directory], Instant | None]:
+    """The same, that also says of which directory it was asked."""
+
+    def noted(tree: Any, directory: Directory) -> Instant | None:
+        looked.append(directory.name)
+        return newest(tree, directory)
+
+    return noted
 
 
 def test_what_a_contribution_brings_first_is_applied_first_and_repeats_are_harmless(agent: Agent) -> None:
