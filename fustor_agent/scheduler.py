@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from math import inf
@@ -22,7 +23,7 @@ from fustor_agent.reading.reading import Reading, ReadingStamps, directory_of, r
 from fustor_agent.session.outgoing import Outgoing
 from fustor_agent.sources import Remembering, Source, Watchable
 from fustor_core.clock import Stamper, boottime, minute_of_day, wall
-from fustor_core.evidence import Gone, Listing, Same, Seen, Unreadable
+from fustor_core.evidence import Evidence, Gone, Listing, Same, Seen, Unreadable
 from fustor_core.paths import show
 from fustor_core.supervision import all_running
 from fustor_core.wire import Via
@@ -33,6 +34,8 @@ CHECKS_AT_ONCE = 64
 DIRECTORIES_AT_ONCE = 64
 WINDOW_LOOK: Final = 1.0
 """Seconds between looks whether a window has opened."""
+FLOOD_LOOK: Final = 0.1
+"""Seconds between looks whether a directory that is full of changes has come to rest."""
 _CHANGES: Final = 0
 _ASKED: Final = -1
 _DOUBTFUL: Final = -2
@@ -120,6 +123,8 @@ class Scheduler:
         self._changed.clear()
         # The time of day may be set, so it is looked at again and again.
         pause = min(self._pace.pause(time.monotonic()) or inf, WINDOW_LOOK if self._pace.limits.opens_in(minute_of_day()) else inf)
+        if self._outbox.flooded:
+            pause = min(pause, FLOOD_LOOK)
         try:
             async with asyncio.timeout(pause if pause < inf else None):
                 await self._changed.wait()
@@ -136,20 +141,25 @@ class Scheduler:
         if self._held:
             return None
         if number == _CHANGES:
-            return self._take_changes()
+            return self._take_first() or self._take_changes()
         if number == _ASKED:
-            return self._take_asked() or self._take_changes()
+            return self._take_first() or self._take_asked()
         if number > self._parallelism.wanted or not self._walking or not self._outgoing.has_room:
             return None
         if number == _DOUBTFUL:
             return self._outbox.take_doubtful()
-        return self._take_asked() or self._outbox.take_walk(DIRECTORIES_AT_ONCE, self._walks()) or self._take_changes()
+        return (
+            self._take_first() or self._take_asked() or self._outbox.take_walk(DIRECTORIES_AT_ONCE, self._walks()) or self._take_changes()
+        )
+
+    def _take_first(self) -> Work | None:
+        return self._outbox.take_first(CHECKS_AT_ONCE, self._outgoing.flying_of) if self._outgoing.has_room_for_first else None
 
     def _take_changes(self) -> Work | None:
         return self._outbox.take_changes(CHECKS_AT_ONCE) if self._outgoing.has_room_for_changes else None
 
     def _take_asked(self) -> Work | None:
-        return self._outbox.take_asked(DIRECTORIES_AT_ONCE, self._walks()) if self._outgoing.has_room_for_asked else None
+        return self._outbox.take_asked(DIRECTORIES_AT_ONCE, boottime(), self._walks()) if self._outgoing.has_room_for_asked else None
 
     def _walks(self) -> list[Priority]:
         """The walks that may go on at this moment."""
@@ -179,6 +189,7 @@ class Scheduler:
         if isinstance(work, Lists):
             redo = replace(work, directories=tuple(reading.listed), recursive=False, look=0)
             self.audits.listed(work, len(reading.listed))
+            self._note_sizes(reading.look.evidence)
             if work.priority is Priority.SNAPSHOT:
                 self.directories += len(reading.listed)
                 self.entries += sum(len(one.entries) for one in reading.look.evidence if isinstance(one, Listing))
@@ -190,10 +201,18 @@ class Scheduler:
             # No event told of them, so they are the audit's, like all that it finds.
             self._outbox.walk(Priority.AUDIT, reading.look.strangers)
         elif reading.look.strangers:
-            self._outbox.ask(reading.look.strangers, recursive=True, since=since or boottime())
+            self._outbox.ask(reading.look.strangers, since or boottime())
         self._note_doubts(work, reading)
         self._watching.young.note(young, boottime())
         self._outgoing.add(reading.look.evidence, work, redo, self._labels(work, reading))
+
+    def _note_sizes(self, listed: Sequence[Evidence]) -> None:
+        names = Counter[bytes]()
+        for one in listed:
+            if isinstance(one, Listing):
+                names[one.path] += len(one.entries)
+        for directory, count in names.items():
+            self._outbox.note_size(directory, count)
 
     def _labels(self, work: Work, reading: Reading) -> list[Via]:
         if not work.priority.audits:

@@ -106,7 +106,7 @@ class Watching:
             self._conditions.add(OVERFLOWED, _DROPPED, _LARGER_QUEUE)
             log.warning("%s; %s", _DROPPED, _LARGER_QUEUE, extra={"path": self._source.place})
         if noticed.trees:
-            self._outbox.ask(noticed.trees, recursive=True, since=since)
+            self._outbox.ask(noticed.trees, since)
         self._note_conditions(self._source)
         self.noticed_to = noticed.to
         self._moved.set()

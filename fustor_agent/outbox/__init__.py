@@ -6,15 +6,20 @@ meanwhile stands for itself, so it survives the acknowledgement; what was sent b
 """
 
 from collections import Counter
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import replace
 from itertools import islice
 
+from fustor_agent.outbox.floods import Floods
 from fustor_agent.outbox.folding import Folded, fold
 from fustor_agent.outbox.mark_times import MarkTimes
 from fustor_agent.outbox.marks import Marks
+from fustor_agent.outbox.underway import Underway
 from fustor_agent.outbox.work import ALL_WALKS, WALKS, Checks, Lists, Priority, Work
 from fustor_core.paths import split
+
+FEW_CHANGES = 32
+"""Changes of one directory that go before those of others which have more: they hold up nobody."""
 
 
 class Outbox:
@@ -29,11 +34,11 @@ class Outbox:
         self._bound = bound
         self._marks = Marks()
         self._trees: dict[bytes, int] = {}
-        self._single: dict[bytes, int] = {}
+        self._floods = Floods()
         self._looks: list[Work] = []
         self._walks: dict[Priority, list[Lists]] = {priority: [] for priority in Priority if priority is not Priority.LIVE}
-        self._checking: Counter[bytes] = Counter()
-        self._listing: Counter[bytes] = Counter()
+        self._checking = Underway()
+        self._listing = Underway()
         self._times = MarkTimes()
         self._running: Counter[Priority] = Counter()
         self._answers: Counter[int] = Counter()
@@ -43,24 +48,40 @@ class Outbox:
 
     # What comes in
 
-    def mark(self, paths: Iterable[bytes], now: int) -> None:
-        """These paths may have changed before `now`."""
-        self._remember(self._marks, paths, now)
+    def mark(self, paths: Iterable[bytes], since: int) -> None:
+        """These paths may have changed since then."""
+        directories: set[bytes] = set()
+        for path in paths:
+            directory, _ = split(path)
+            if not self._floods.absorb(directory, since):
+                self._remember(self._marks, (path,), since)
+                directories.add(directory)
+        for directory in directories:
+            if len(self._marks.of(directory)) > self._floods.bears(directory):
+                self._fold([(directory, self._marks.take_directory(directory))])
         if len(self._marks) > self._bound:
-            latest: dict[bytes, int] = {}
-            for directory, marks in self._marks.take_directories(self._bound // 2):
-                self.folded += len(marks)
-                times = Counter(marks.values())
-                latest[directory] = max(times)
-                self._remember(self._single, (directory,), min(times))
-                self._times.remove_all(times)
-            self._folded.add(latest)
-            self._fold_lists()
+            self._fold(self._marks.take_directories(self._bound // 2))
 
-    def ask(self, directories: Iterable[bytes], *, recursive: bool, since: int) -> None:
-        """These directories are to be listed: something that happened before `since` is known only that far."""
-        self._remember(self._trees if recursive else self._single, directories, since)
+    def _fold(self, directories: Iterable[tuple[bytes, Mapping[bytes, int]]]) -> None:
+        """These are listed, instead of what is marked in them."""
+        latest: dict[bytes, int] = {}
+        for directory, marks in directories:
+            self.folded += len(marks)
+            times = Counter(marks.values())
+            latest[directory] = max(times)
+            self._remember(self._floods, (directory,), min(times))
+            self._times.remove_all(times)
+        self._folded.add(latest)
         self._fold_lists()
+
+    def ask(self, directories: Iterable[bytes], since: int) -> None:
+        """These are to be listed with all below: something that happened since then is known only that far."""
+        self._remember(self._trees, directories, since)
+        self._fold_lists()
+
+    def note_size(self, directory: bytes, names: int) -> None:
+        """So many names were in the directory when it was listed."""
+        self._floods.note_size(directory, names)
 
     def answer(
         self,
@@ -114,14 +135,19 @@ class Outbox:
 
     # A limit is how many paths or directories there are in a work; `walks` are those that may go on at the moment.
 
+    def take_first(self, limit: int, flying: Callable[[bytes], int]) -> Work | None:
+        """The next changes of directories that have few, those included that were taken, or are `flying`: handed over and not committed."""
+        taken = self._marks.take_few(limit, FEW_CHANGES, lambda directory: len(self._checking.of(directory)) + flying(directory))
+        return self._begun(Checks(taken, first=True) if taken else None)
+
     def take_changes(self, limit: int) -> Work | None:
         """The next changes: nothing that takes long."""
         taken = self._marks.take(limit)
         return self._begun(Checks(taken) if taken else None)
 
-    def take_asked(self, limit: int, walks: Container[Priority] = ALL_WALKS) -> Work | None:
-        """The next of what was asked for."""
-        return self._begun(self._next_asked(limit, trees=Priority.ASKED in walks))
+    def take_asked(self, limit: int, now: int, walks: Container[Priority] = ALL_WALKS) -> Work | None:
+        """The next of what was asked for, and at `now` (ns) is to be done."""
+        return self._begun(self._next_asked(limit, now, trees=Priority.ASKED in walks))
 
     def take_walk(self, limit: int, walks: Container[Priority] = ALL_WALKS) -> Work | None:
         """The next directories of a walk."""
@@ -131,23 +157,24 @@ class Outbox:
         """The next directory that is to be tried again, one at a time: it may hang."""
         return self._begun(self._pop(Priority.DOUBTFUL, 1) if self._walks[Priority.DOUBTFUL] else None)
 
-    def _next_asked(self, limit: int, *, trees: bool) -> Work | None:
+    def _next_asked(self, limit: int, now: int, *, trees: bool) -> Work | None:
         if self._looks:
             return self._looks.pop()
         if (waiting := self._walks[Priority.ASKED]) and (trees or not waiting[-1].recursive):
             return self._pop(Priority.ASKED, limit)
-        for asked, recursive in ((self._single, False), (self._trees, True)):
-            if asked and (trees or not recursive):
-                taken = list(islice((path for path in asked if path not in self._listing), limit))
-                if not taken:
-                    continue
-                times = [asked.pop(path) for path in taken]
-                work = Lists(tuple(taken), recursive, Priority.ASKED, min(times))
-                self._hold(work)
-                for since in times:
-                    self._times.remove(since)
-                return work
+        if taken := self._floods.take(limit, now, self._listing):
+            return self._listed(taken, recursive=False)
+        if trees and (wanted := list(islice((path for path in self._trees if path not in self._listing), limit))):
+            return self._listed({path: self._trees.pop(path) for path in wanted}, recursive=True)
         return None
+
+    def _listed(self, taken: Mapping[bytes, int], *, recursive: bool) -> Lists:
+        """The list of these, which holds back what their marks did."""
+        work = Lists(tuple(taken), recursive, Priority.ASKED, min(taken.values()))
+        self._hold(work)
+        for since in taken.values():
+            self._times.remove(since)
+        return work
 
     def _next_walk(self, limit: int, walks: Container[Priority]) -> Lists | None:
         for priority in WALKS:
@@ -189,19 +216,16 @@ class Outbox:
         if work is not None:
             self._running[work.priority] += 1
             taken, by = self._taken(work)
-            by.update(taken)
+            by.add(taken)
         return work
 
     def _end(self, work: Work) -> None:
         self._running[work.priority] -= 1
         taken, by = self._taken(work)
-        for path in taken:
-            by[path] -= 1
-            if not by[path]:
-                del by[path]
+        by.remove(taken)
 
-    def _taken(self, work: Work) -> tuple[Iterable[bytes], Counter[bytes]]:
-        """The paths of a work that has been taken, and where they are counted meanwhile."""
+    def _taken(self, work: Work) -> tuple[Iterable[bytes], Underway]:
+        """The paths of a work that has been taken, and where they are kept meanwhile."""
         if isinstance(work, Checks):
             return work.paths.keys(), self._checking
         return (work.directories if work.priority is Priority.ASKED else ()), self._listing
@@ -240,15 +264,19 @@ class Outbox:
         """The same of any of these names in a directory, however many they are."""
         if not self.idle(Priority.ASKED):
             return True
-        told = (*self._marks.of(directory), *(path for path in self._checking if split(path)[0] == directory))
-        return any(split(path)[1] in names for path in told)
+        return any(split(path)[1] in names for path in (*self._marks.of(directory), *self._checking.of(directory)))
 
     def waiting(self, priority: Priority) -> int:
         """How many paths or directories wait for their turn."""
         if priority is Priority.LIVE:
             return len(self._marks)
-        asked = len(self._single) + len(self._trees) + len(self._looks) if priority is Priority.ASKED else 0
+        asked = len(self._floods) + len(self._trees) + len(self._looks) if priority is Priority.ASKED else 0
         return asked + sum(len(work.directories) for work in self._walks[priority])
+
+    @property
+    def flooded(self) -> bool:
+        """Whether a directory is to be listed when it has come to rest."""
+        return len(self._floods) > 0
 
     @property
     def checking(self) -> int:
@@ -263,7 +291,7 @@ class Outbox:
         """Whether nothing of these priorities waits or is being read."""
         return not any(self.waiting(priority) or self.running(priority) for priority in priorities)
 
-    def _remember(self, where: dict[bytes, int] | Marks, paths: Iterable[bytes], since: int) -> None:
+    def _remember(self, where: dict[bytes, int] | Marks | Floods, paths: Iterable[bytes], since: int) -> None:
         for path in paths:
             known = where.get(path)
             if known is None or since < known:
@@ -277,13 +305,13 @@ class Outbox:
             self._remember(self._marks, (path,), since)
 
     def _fold_lists(self) -> None:
-        if len(self._trees) + len(self._single) <= self._bound:
+        if len(self._trees) + len(self._floods) <= self._bound:
             return
-        before = [*self._trees.items(), *self._single.items()]
+        before = [*self._trees.items(), *self._floods.take_all().items()]
         merged: dict[bytes, int] = {}
         for path, since in before:
             merged[path] = min(since, merged.get(path, since))
-        self._trees, self._single = fold(merged, self._bound // 2), {}
+        self._trees = fold(merged, self._bound // 2)
         self.folded += len(before)
         self._folded.add(dict.fromkeys(self._trees, max(since for _, since in before)))
         for since in self._trees.values():

@@ -43,11 +43,13 @@ ALL_WALKS = (Priority.ASKED, *WALKS)
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """Paths to look at, with the times (ns) of their marks. `look` is the number of the look that asked for them, 0 for none."""
+    """Paths to look at, with the times (ns) of their marks. `look` is the number of the look that asked for them, 0 for none. With `first`
+    they go before others."""
 
     paths: Mapping[bytes, int]
     look: int = 0
     priority: Priority = Priority.LIVE
+    first: bool = False
 
 
 @dataclass(frozen=True, slots=True)

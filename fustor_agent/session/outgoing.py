@@ -1,31 +1,32 @@
 """The sending half of a session, as plain decisions: what goes into the next batch, what is in flight, what is lost if the session
 breaks."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fustor_agent.outbox import Outbox
-from fustor_agent.outbox.work import Priority, Work
+from fustor_agent.outbox.work import Checks, Priority, Work
 from fustor_core.clock import Stamper
 from fustor_core.evidence import Evidence, Listing
+from fustor_core.paths import split
 from fustor_core.wire import Batch, Mark, Via
 
 FULL_BATCH = 256 * 1024
 """Estimated bytes from which a batch is sent although others are in flight: large enough that its costs are shared by thousands of
 entries."""
-MOST_IN_BATCH = 2 * 1024 * 1024
+MOST_IN_BATCH = 512 * 1024
 ROOM = 2 * 1024 * 1024
 MOST_CHANGES = 128
 """Pieces of evidence about changes, or of what was asked for, in a batch: what fusion commits together, others wait for."""
 CHANGES_AHEAD = 256
-"""So many of these are read ahead, and so many are in flight: what happens elsewhere waits behind them, and what waits in the outbox is
-read when it is its turn, once for many changes."""
+"""So many of these are read ahead, and so many are in flight: what waits in the outbox is read when it is its turn, once for many changes.
+Of those that go first, so many more."""
 Writing = list[tuple[bytes, bool | None]]
-MOST_FLYING = 4 * 1024 * 1024
+MOST_FLYING = 1 * 1024 * 1024
 """Estimated bytes in flight from which only changes are sent: they wait for all that fusion has been sent before."""
 MOST_OVERTAKING = 8
-"""So many batches of changes overtake a walk before it is its turn: where changes never end, it would stand still for ever."""
+"""So many batches overtake others before it is their turn: where changes never end, these would stand still for ever."""
 _PER_EVIDENCE = 96
 _PER_ENTRY = 64
 
@@ -53,32 +54,35 @@ class _Ready:
 
 @dataclass(frozen=True, slots=True)
 class _Flying:
-    """A frame that was not acknowledged yet. `changes` counts what it says of changes, or of what was asked for; `works` find again what
-    is in it."""
+    """A frame that was not acknowledged yet. `changes` counts what it says of changes, or of what was asked for, by directory; `works` find
+    again what is in it."""
 
     sequence: int
     works: Sequence[Work] = ()
-    changes: int = 0
+    changes: Counter[bytes] = field(default_factory=Counter)
     size: int = 0
 
 
 class Outgoing:
-    """What one session sends. Changes and what was asked for take turns, and overtake walks: the order of evidence has no meaning, only the
-    marks keep their place among walks."""
+    """What one session sends. Changes of directories that have few go first; the others and what was asked for take turns, and overtake
+    walks: the order of evidence has no meaning, only the marks keep their place among walks."""
 
     def __init__(self, outbox: Outbox, stamper: Stamper, window: int, sequence: int = 0) -> None:
         self._outbox = outbox
         self._stamper = stamper
         self._window = window
         self.sequence = sequence
+        self._first: deque[_Ready] = deque()
         self._changes: deque[_Ready] = deque()
         self._asked: deque[_Ready] = deque()
         self._walked: deque[_Ready] = deque()
         self._size = 0
         self._overtaken = 0
+        self._first_in_a_row = 0
         self._asked_is_next = False
         self._flying: deque[_Flying] = deque()
         self._changes_flying = 0
+        self._flying_of: Counter[bytes] = Counter()
         self._size_flying = 0
         self._looks: list[int] = []
 
@@ -87,6 +91,8 @@ class Outgoing:
     def add(self, evidence: list[Evidence], work: Work, redo: Work, vias: Sequence[Via] = ()) -> None:
         """All that reading `work` found; if it is lost, `redo` finds it again. `vias` label each piece where the work does not."""
         queue = {Priority.LIVE: self._changes, Priority.ASKED: self._asked}.get(work.priority, self._walked)
+        if isinstance(work, Checks) and work.first:
+            queue = self._first
         via = work.priority.via
         items = [_Ready(one, size_of(one), label) for one, label in zip(evidence, vias or [via] * len(evidence), strict=True)]
         items = items or [_Ready(None, 0, via)]
@@ -102,6 +108,15 @@ class Outgoing:
     def has_room(self) -> bool:
         """Whether the readers should go on: what waits here waits in memory."""
         return self._size < ROOM
+
+    def flying_of(self, directory: bytes) -> int:
+        """How much of what is not acknowledged yet is about names in this directory."""
+        return self._flying_of[directory]
+
+    @property
+    def has_room_for_first(self) -> bool:
+        """Whether changes that go first should be read."""
+        return self._outbox.checking < 2 * CHANGES_AHEAD
 
     @property
     def has_room_for_changes(self) -> bool:
@@ -126,11 +141,15 @@ class Outgoing:
             self._flying.append(_Flying(self.sequence))
             return Mark(self.sequence, *mark)
         self._overtaken = self._overtaken + 1 if queue is not self._walked and self._walked else 0
-        self._asked_is_next = queue is not self._asked
+        self._first_in_a_row = self._first_in_a_row + 1 if queue is self._first else 0
+        if queue is not self._first:
+            self._asked_is_next = queue is not self._asked
         via, walked, size = queue[0].via, queue is self._walked, self._size
         evidence, works = self._collect(queue, None if walked else MOST_CHANGES)
-        self._flying.append(_Flying(self.sequence, works, 0 if walked else len(evidence), size - self._size))
-        self._changes_flying += self._flying[-1].changes
+        changes = Counter(split(one.path)[0] for one in evidence) if not walked else Counter()
+        self._flying.append(_Flying(self.sequence, works, changes, size - self._size))
+        self._changes_flying += changes.total()
+        self._flying_of.update(changes)
         self._size_flying += self._flying[-1].size
         self._looks += self._outbox.answered()
         looks, self._looks = self._looks, []
@@ -139,12 +158,18 @@ class Outgoing:
 
     def _is_worth_it(self, queue: deque[_Ready]) -> bool:
         """Whether to send something although a frame is in flight."""
+        if queue is self._first:
+            return self._changes_flying < 2 * CHANGES_AHEAD
         # Where either of the two is many, their turns follow one another.
         if queue is not self._walked and max(len(self._changes), len(self._asked)) >= MOST_CHANGES:
             return self._changes_flying < CHANGES_AHEAD
-        return self._size >= FULL_BATCH or queue[0].mark is not None
+        return self._size >= FULL_BATCH or queue[0].mark is not None or self._first_in_a_row >= MOST_OVERTAKING
 
     def _next_queue(self) -> deque[_Ready]:
+        others = self._next_of_others()
+        return self._first if self._first and (not others or self._first_in_a_row < MOST_OVERTAKING) else others
+
+    def _next_of_others(self) -> deque[_Ready]:
         if self._size_flying >= MOST_FLYING:
             return self._changes
         if self._walked and (not (self._changes or self._asked) or self._overtaken >= MOST_OVERTAKING):
@@ -186,13 +211,14 @@ class Outgoing:
         """Everything up to `sequence` is committed."""
         while self._flying and self._flying[0].sequence <= sequence:
             done = self._flying.popleft()
-            self._changes_flying -= done.changes
+            self._changes_flying -= done.changes.total()
+            self._flying_of -= done.changes
             self._size_flying -= done.size
 
     @property
     def quiet(self) -> bool:
         """Nothing waits, and all that was sent is committed."""
-        return not (self._flying or self._changes or self._asked or self._walked)
+        return not (self._flying or self._first or self._changes or self._asked or self._walked)
 
     @property
     def walked_all(self) -> bool:
@@ -204,12 +230,14 @@ class Outgoing:
         for flying in self._flying:
             for redo in flying.works:
                 self._outbox.put_back(redo, was_done=True)
-        for item in (*self._changes, *self._asked, *self._walked):
+        for item in (*self._first, *self._changes, *self._asked, *self._walked):
             if item.work is not None and item.redo is not None:
                 self._outbox.done(item.work)
                 self._outbox.put_back(item.redo, was_done=True)
         self._flying.clear()
         self._changes_flying = self._size_flying = 0
+        self._flying_of.clear()
+        self._first.clear()
         self._changes.clear()
         self._asked.clear()
         self._walked.clear()

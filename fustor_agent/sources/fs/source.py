@@ -23,7 +23,7 @@ from fustor_agent.sources.fs.watching import Watches
 from fustor_core.errors import ConfigurationError, RootGone
 from fustor_core.wire import Condition, Identity
 
-PART_ENTRIES = 10_000
+PART_ENTRIES = 5_000
 """So many entries with the longest of names fit into one frame of the wire."""
 
 

@@ -1,9 +1,15 @@
 """What the outbox remembers of what it folded, and of the times of marks."""
 
 from fustor_agent.outbox import Outbox
+from fustor_agent.outbox.floods import RESTS_AFTER
 from fustor_agent.outbox.folding import MOST_TOLD, Folded
 from fustor_agent.outbox.mark_times import MarkTimes
 from fustor_agent.outbox.work import Checks, Lists, Priority, Work
+
+
+def take_asked(outbox: Outbox) -> Work | None:
+    """What is asked for, when all directories have come to rest."""
+    return outbox.take_asked(100, 1) or outbox.take_asked(100, 1 + RESTS_AFTER)
 
 
 def test_it_is_told_below_which_directories_changes_were_folded_until_they_are_read() -> None:
@@ -12,7 +18,7 @@ def test_it_is_told_below_which_directories_changes_were_folded_until_they_are_r
     outbox.mark([b"d/%d" % number for number in range(20)], 5)
     assert outbox.folded_below() == [b"d"]
     works: list[Work] = []
-    while work := outbox.take_changes(100) or outbox.take_asked(100):
+    while work := outbox.take_changes(100) or take_asked(outbox):
         assert outbox.folded_below() == ([] if any(isinstance(each, Lists) for each in works) else [b"d"])
         outbox.done(work)
         works.append(work)
@@ -24,7 +30,7 @@ def test_what_is_marked_later_does_not_keep_it_up() -> None:
     outbox = Outbox(bound=10)
     outbox.mark([b"d/%d" % number for number in range(20)], 5)
     outbox.mark([b"other"], 6)
-    work = outbox.take_asked(100)
+    work = take_asked(outbox)
     assert isinstance(work, Lists)
     outbox.done(work)
     assert outbox.oldest() == 6

@@ -1,6 +1,6 @@
 """The sending half of a session: order, batches, the window, and what comes back when a session breaks."""
 
-from fustor_agent.outbox import Outbox
+from fustor_agent.outbox import FEW_CHANGES, Outbox
 from fustor_agent.outbox.work import Checks, Priority
 from fustor_agent.session.outgoing import CHANGES_AHEAD, FULL_BATCH, MOST_CHANGES, MOST_FLYING, MOST_IN_BATCH, Outgoing, size_of
 from fustor_core.clock import Stamper
@@ -27,6 +27,19 @@ class Bench:
         self.outgoing.add([Gone(path, at)], work, work)
         return at
 
+    def read_first(self, path: bytes) -> bool:
+        """A marked path is read, if it goes first."""
+        self.outbox.mark([path], 1)
+        work = self.outbox.take_first(10, self.outgoing.flying_of) if self.outgoing.has_room_for_first else None
+        if work is not None:
+            self.outgoing.add([Gone(path, self.stamper.take())], work, work)
+        return work is not None
+
+    def paths(self) -> list[bytes]:
+        """What the next batch is about; nothing if none may be sent."""
+        batch = self.next()
+        return [one.path for one in batch.evidence] if isinstance(batch, Batch) else []
+
     def read_walk(self, path: bytes, entries: int) -> int:
         """A directory of a snapshot is read."""
         self.outbox.walk(Priority.SNAPSHOT, [path])
@@ -38,8 +51,8 @@ class Bench:
 
     def read_asked(self, path: bytes, entries: int) -> int:
         """A directory that was asked for is read."""
-        self.outbox.ask([path], recursive=False, since=1)
-        work = self.outbox.take_asked(10)
+        self.outbox.ask([path], 1)
+        work = self.outbox.take_asked(10, 1)
         assert work is not None
         at = self.stamper.take()
         self.outgoing.add([Listing(path, at, {b"%d" % i: ENTRY for i in range(entries)})], work, work)
@@ -178,6 +191,79 @@ def test_a_change_is_sent_while_the_parts_of_a_large_list_wait() -> None:
     assert isinstance(bench.next(), Batch)
 
 
+def test_a_change_elsewhere_goes_past_a_storm_and_a_large_list_and_what_is_in_flight() -> None:
+    bench = Bench(window=100)
+    bench.read_asked(b"a", 10_000)
+    for number in range(2 * CHANGES_AHEAD):
+        bench.read_mark(b"d/%d" % number)
+    while bench.next():
+        pass
+    assert bench.read_first(b"few/f")
+    assert bench.paths() == [b"few/f"]
+    assert bench.paths() == []
+    alone = Bench()
+    assert alone.read_first(b"few/f")
+    assert not alone.outgoing.quiet
+    assert not bench.read_first(b"d/new")
+
+
+def test_of_one_directory_few_go_first_until_those_are_acknowledged() -> None:
+    bench = Bench(window=100)
+    for number in range(FEW_CHANGES):
+        assert bench.read_first(b"d/%d" % number)
+        assert bench.paths() == [b"d/%d" % number]
+    assert not bench.read_first(b"d/new")
+    bench.outgoing.acknowledge(1)
+    assert bench.read_first(b"d/new")
+
+
+def test_what_goes_first_keeps_neither_changes_nor_a_list_nor_a_walk_for_ever() -> None:
+    bench = Bench(window=100)
+    bench.read_mark(b"d/f")
+    bench.read_asked(b"a", 1)
+    bench.read_walk(b"w", 1)
+    sent = []
+    for number in range(200):
+        bench.read_first(b"%d/f" % number)
+        sent += bench.paths()
+        bench.outgoing.acknowledge(bench.outgoing.sequence - 1)  # something is always in flight
+    assert {b"d/f", b"a", b"w"} <= set(sent)
+    assert sent.index(b"w") < 100
+
+
+def test_what_goes_first_leaves_the_turns_of_the_others_as_they_are() -> None:
+    bench = Bench(window=1_000)
+    turns = []
+    for number in range(40):
+        for _ in range(MOST_CHANGES):
+            bench.read_mark(b"d/%d" % bench.stamper.take())
+        bench.read_asked(b"a%d" % number, 1)
+        bench.read_first(b"%d/f" % number)
+        batch = bench.next()
+        assert isinstance(batch, Batch)
+        turns.append((batch.via, len(batch.evidence)))
+        bench.outgoing.acknowledge(bench.outgoing.sequence)
+    others = [via for via, count in turns if (via, count) != (Via.LIVE, 1)]
+    assert others == [Via.LIVE if turn % 2 == 0 else Via.ASKED for turn in range(len(others))]
+    assert len(others) >= 4
+
+
+def test_there_is_an_end_to_what_goes_first() -> None:
+    bench = Bench(window=10_000)
+    unsent = 0
+    while bench.read_first(b"%d/f" % unsent):
+        unsent += 1
+    assert unsent == 2 * CHANGES_AHEAD
+    sent = 0
+    while paths := bench.paths():
+        sent += len(paths)
+    assert sent == 2 * CHANGES_AHEAD
+    assert bench.read_first(b"new/f")
+    assert bench.paths() == []
+    bench.outgoing.acknowledge(1)
+    assert bench.paths()
+
+
 def test_live_evidence_overtakes_a_walk_and_a_mark_does_not() -> None:
     bench = Bench(window=9)
     bench.read_walk(b"d", 1)
@@ -214,10 +300,13 @@ def test_what_was_not_acknowledged_is_read_again() -> None:
     bench.read_mark(b"sent")
     bench.next()
     bench.read_mark(b"ready")
+    assert bench.read_first(b"first/f")
     bench.outgoing.lost()
+    assert bench.outgoing.quiet
+    assert not bench.outgoing.flying_of(b"")
     work = bench.outbox.take_changes(10)
     assert isinstance(work, Checks)
-    assert set(work.paths) == {b"sent", b"ready"}
+    assert set(work.paths) == {b"sent", b"ready", b"first/f"}
     bench.outbox.done(work)
     assert bench.outbox.oldest() is None
     assert bench.outbox.idle(*Priority)
@@ -226,7 +315,7 @@ def test_what_was_not_acknowledged_is_read_again() -> None:
 def test_work_that_found_nothing_is_done_all_the_same() -> None:
     bench = Bench()
     bench.outbox.answer(3, [b"x"], [], recursive=False, since=1)
-    work = bench.outbox.take_asked(10)
+    work = bench.outbox.take_asked(10, 1)
     assert work is not None
     bench.outgoing.add([], work, work)
     batch = bench.next()

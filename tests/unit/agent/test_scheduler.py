@@ -3,8 +3,11 @@
 import asyncio
 from contextlib import suppress
 
+import pytest
+
 from fustor_agent.noticing.watching import Watching
 from fustor_agent.outbox import Outbox
+from fustor_agent.outbox.floods import MANY
 from fustor_agent.outbox.work import Priority
 from fustor_agent.reading.pace import LoadLimits, Pace
 from fustor_agent.reading.readers import Readers
@@ -24,7 +27,8 @@ class Bench:
     """A session whose fusion is played by hand, over a tree in memory."""
 
     def __init__(self) -> None:
-        source, self.outbox = FakeSource(FakeTree()), Outbox()
+        self.tree, self.outbox = FakeTree(), Outbox()
+        source = FakeSource(self.tree)
         self.stamper = Stamper(lambda: 1_000_000, slot=1, above=0)
         self.outgoing = Outgoing(self.outbox, self.stamper, window=4)
         watching = Watching(source, self.outbox, Conditions(), lambda: None)
@@ -50,7 +54,7 @@ async def test_what_was_asked_for_is_read_while_the_wire_is_full_of_walks() -> N
     assert work is not None
     bench.outgoing.add([Listing(b"walked", bench.stamper.take(), {b"%d" % number: ENTRY for number in range(ROOM // 64)})], work, work)
     assert not bench.outgoing.has_room
-    bench.outbox.ask([b""], recursive=False, since=1)
+    bench.outbox.ask([b""], 1)
     running = asyncio.create_task(bench.scheduler.run(lambda: None))
     await soon(lambda: bench.outbox.waiting(Priority.ASKED) == 0, what="it is read")
     running.cancel()
@@ -76,6 +80,47 @@ async def test_changes_wait_where_they_stay_fresh_and_walks_go_on_meanwhile() ->
         await running
 
 
+async def test_a_list_tells_how_large_a_directory_is_and_a_digest_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench()
+    noted: list[tuple[bytes, int]] = []
+    monkeypatch.setattr(bench.outbox, "note_size", lambda directory, names: noted.append((directory, names)))
+    for number in range(3):
+        bench.tree.write(b"%d" % number, 1)
+    running = asyncio.create_task(bench.scheduler.run(lambda: None))
+    for priority in Priority.SNAPSHOT, Priority.AUDIT:
+        bench.outbox.walk(priority, [b""])
+        bench.scheduler.audits.go_on(0)
+        bench.scheduler.wake()
+        await soon(lambda: not bench.outgoing.walked_all, what="the walk has been read")
+        bench.send_all()
+        assert noted == [(b"", 3)]
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+
+
+async def test_a_directory_that_was_full_of_changes_is_listed_without_further_word() -> None:
+    bench = Bench()
+    bench.outbox.mark([b"%d" % number for number in range(MANY + 1)], 1)
+    assert bench.outbox.flooded
+    running = asyncio.create_task(bench.scheduler.run(lambda: None))
+    await soon(lambda: not bench.outbox.flooded, what="it is listed")
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+
+
+async def test_a_change_elsewhere_is_read_although_the_wire_is_full_of_others() -> None:
+    bench = Bench()
+    bench.fill()
+    bench.outbox.mark([b"elsewhere/f", *(b"new%d" % number for number in range(100))], 2)
+    running = asyncio.create_task(bench.scheduler.run(lambda: None))
+    await soon(lambda: bench.outbox.waiting(Priority.LIVE) == 100, what="it is read")
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+
+
 async def test_changes_without_end_keep_neither_what_was_asked_for_nor_a_walk() -> None:
     bench = Bench()
 
@@ -89,7 +134,7 @@ async def test_changes_without_end_keep_neither_what_was_asked_for_nor_a_walk() 
     running = asyncio.create_task(bench.scheduler.run(more))
     await soon(lambda: bench.outbox.idle(Priority.SNAPSHOT), what="the walk has been read")
     bench.scheduler.stop_walking()  # those who walk would take it as well
-    bench.outbox.ask([b""], recursive=False, since=1)
+    bench.outbox.ask([b""], 1)
     await soon(lambda: bench.outbox.idle(Priority.ASKED), what="what was asked for has been read")
     running.cancel()
     with suppress(asyncio.CancelledError):
