@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import ExitStack
+from typing import Final
 
 from fustor_agent.noticing.unwatched import MOST_NAMED, Sent, Unwatched
 from fustor_agent.noticing.writing import WritingNews
@@ -20,6 +21,11 @@ log = logging.getLogger(__name__)
 OVERFLOWED = "events-overflowed"
 UNREADABLE = "unreadable"
 NOT_WATCHED = "not-watched"
+MANY: Final = 16
+"""Paths from which those that follow are gathered for a while: where changes are many, to notice each by itself would cost more than all
+else."""
+GATHERS: Final = 0.005
+"""Seconds for which they are."""
 _DROPPED = "the kernel dropped change events because its queue was full; the whole root is being listed again"
 _LARGER_QUEUE = "if this comes often: sysctl fs.inotify.max_queued_events=131072"
 
@@ -37,6 +43,7 @@ class Watching:
         self._descriptor = -1
         self._begun = 0
         self._next: asyncio.Handle | None = None
+        self._gathering = False
         self._moved = asyncio.Event()
         self._kinds: set[str] = set()
         self.doubts = Doubts()
@@ -66,9 +73,16 @@ class Watching:
     def _readable(self) -> None:
         if self._next is None:
             self._go_on()
+        elif isinstance(self._next, asyncio.TimerHandle):
+            # Or the loop would not rest until then.
+            asyncio.get_running_loop().remove_reader(self._descriptor)
+            self._gathering = True
 
     def _go_on(self) -> None:
         self._next = None
+        if self._gathering:
+            asyncio.get_running_loop().add_reader(self._descriptor, self._readable)
+            self._gathering = False
         try:
             self.notice()
         except Exception as error:  # noqa: BLE001 - kept for the supervision of the pipe: there is no caller to raise it to
@@ -82,6 +96,7 @@ class Watching:
         if self._next is not None:
             self._next.cancel()
             self._next = None
+        self._gathering = False
         self.writing.forget(self.noticed_to)
         self.noticed_to = 0
 
@@ -110,10 +125,17 @@ class Watching:
         self._note_conditions(self._source)
         self.noticed_to = noticed.to
         self._moved.set()
-        if noticed.more and self._next is None:
-            self._next = asyncio.get_running_loop().call_soon(self._go_on)
+        if noticed.more:
+            self._go_on_after(0)
+        elif len(noticed.paths) >= MANY:
+            self._go_on_after(GATHERS)
         if noticed.paths or noticed.trees:
             self._woken()
+
+    def _go_on_after(self, seconds: float) -> None:
+        if self._next is None:
+            loop = asyncio.get_running_loop()
+            self._next = loop.call_later(seconds, self._go_on) if seconds else loop.call_soon(self._go_on)
 
     async def catch_up(self) -> None:
         """Have everything noticed that has happened so far."""

@@ -1,13 +1,15 @@
 """Very many events at once are noticed in parts, between which everything else in the process has its turn."""
 
 import asyncio
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from fustor_agent.noticing.watching import OVERFLOWED, Watching
+from fustor_agent.noticing.watching import MANY, OVERFLOWED, Watching
 from fustor_agent.outbox import Outbox
 from fustor_agent.outbox.work import Priority
 from fustor_agent.sources import Noticed
@@ -38,11 +40,14 @@ class Bench:
     def __init__(self, root: Path, stack: ExitStack, kind: type[FsSource] = FsSource) -> None:
         self.root = root
         self.outbox, self.conditions = Outbox(), Conditions()
-        source = kind(root)
-        self.watching = Watching(source, self.outbox, self.conditions, lambda: None)
-        stack.enter_context(source.open())
+        self.source = kind(root)
+        self.watching = Watching(self.source, self.outbox, self.conditions, lambda: None)
+        self.begin(stack)
+
+    def begin(self, stack: ExitStack) -> None:
+        stack.enter_context(self.source.open())
         self.watching.begin(stack)
-        source.list(b"", Stamper(boottime, 1, 0))
+        self.source.list(b"", Stamper(boottime, 1, 0))
 
     def make_files(self) -> None:
         for number in range(FILES):
@@ -139,3 +144,54 @@ async def test_the_queue_of_the_kernel_is_emptied_before_its_events_are_noticed(
         (tmp_path / f"{number % 100}").touch()
     await bench.watching.catch_up()
     assert bench.conditions.stands(OVERFLOWED) is None
+
+
+async def test_where_changes_are_many_those_that_follow_are_gathered(
+    tmp_path: Path, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readable, called = Watching._readable, 0
+
+    def counted(watching: Watching) -> None:
+        nonlocal called
+        called += 1
+        readable(watching)
+
+    monkeypatch.setattr(Watching, "_readable", counted)
+    monkeypatch.setattr("fustor_agent.noticing.watching.GATHERS", 0.5)
+    bench = Bench(tmp_path, stack)
+    for name in b"first", b"second":
+        (tmp_path / os.fsdecode(name)).touch()
+        await soon(partial(bench.outbox.tells_of, name), what="it is noticed at once")
+    make(tmp_path, "some", MANY)
+    await soon(lambda: bench.outbox.tells_of(b"some0"), what="they are noticed")
+    called = 0
+    make(tmp_path, "more", MANY)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert not bench.outbox.tells_of(b"more0")
+    assert called <= 1, "the loop rests meanwhile"
+    await soon(lambda: bench.outbox.tells_of(b"more%d" % (MANY - 1)), what="the others are noticed by themselves")
+    make(tmp_path, "last", MANY)
+    await bench.watching.catch_up()
+    assert bench.outbox.tells_of(b"last0"), "nobody who waits for them waits for that"
+
+
+async def test_who_ends_while_changes_are_gathered_may_begin_anew(
+    tmp_path: Path, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fustor_agent.noticing.watching.GATHERS", 3600)
+    bench = Bench(tmp_path, stack)
+    make(tmp_path, "some", MANY)
+    await soon(lambda: bench.outbox.tells_of(b"some0"), what="they are noticed")
+    make(tmp_path, "more", MANY)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    stack.close()
+    bench.begin(stack)
+    (tmp_path / "new").touch()
+    await soon(lambda: bench.outbox.tells_of(b"new"), what="it is noticed")
+
+
+def make(root: Path, name: str, count: int) -> None:
+    for number in range(count):
+        (root / f"{name}{number}").touch()

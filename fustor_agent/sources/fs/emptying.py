@@ -7,7 +7,7 @@ from contextlib import ExitStack, suppress
 from threading import Lock, Thread
 from typing import Final
 
-PATIENCE: Final = 5
+PATIENCE: Final = 20
 """Milliseconds for which what has come is left to the reader."""
 MOST: Final = 16 * 1024 * 1024
 """Bytes that are kept for the reader; more waits in the kernel."""
