@@ -70,7 +70,10 @@ class Losses:
         self._more.clear()
 
     def counts(self, inode: Inode | None, place: Place, weight: int) -> bool:
-        """Whether `weight` entries at this place would be lost if they went: not if they are seen elsewhere, or have only just come."""
+        """Whether `weight` entries at this place would be lost if they went: not if they are seen elsewhere, have only just come, or are
+        counted already."""
+        if place in self._lost:
+            return False
         came = self._came.get(inode) if inode is not None else None
         if came is None:
             return True
@@ -82,7 +85,7 @@ class Losses:
         if inode is not None and inode in self._came and self._came[inode].place == place:
             del self._came[inode]
         # A commit that failed and is tried again comes by the same places.
-        if not counts or place in self._lost:
+        if not counts:
             return
         self.count += weight
         self.last = now

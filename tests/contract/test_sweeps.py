@@ -139,6 +139,20 @@ def test_others_are_heard_between_slices(open_store: Opener) -> None:
     store.close()
 
 
+def test_what_goes_while_it_is_compared_is_not_counted_twice(open_store: Opener) -> None:
+    agent = Agent(open_store(GuardRules(min_entries=10)))
+    store = agent.store
+    listed(agent)
+    kept = dict(list(files(30).items())[14:])
+    agent.says(Listing(b"big", 20, kept))
+    assert store.sweep(25, 1000).held == []
+    agent.says(*(Gone(b"big/" + name, 21) for name in list(files(30))[:7]))
+    while store.sweeping:
+        assert store.sweep(4, 1000).held == []
+    assert names(store, b"big") == [b"big/" + name for name in kept]
+    store.close()
+
+
 def test_a_mass_loss_is_held_back_as_a_whole(open_store: Opener) -> None:
     agent = Agent(open_store(GuardRules(max_loss=0.5, min_entries=20, window=10_000, delay=1_000)))
     store = agent.store
