@@ -100,7 +100,10 @@ class Outbox:
             self._hold(Checks(marks, look, Priority.ASKED))
             self._looks.append(Checks(marks, look, Priority.ASKED))
         if wanted:
-            self._push(Lists(wanted, recursive, priority, since, look))
+            floods = self._floods.take_at(wanted, below=recursive)
+            self._push(Lists(wanted, recursive, priority, min([since, *floods]), look))
+            for each in floods:
+                self._times.remove(each)
         self._settle_look(look)
 
     def walk(self, priority: Priority, directories: Iterable[bytes], *, recursive: bool = True, glance: bool = False) -> None:

@@ -1,9 +1,11 @@
 """Directories in which more has changed than is worth looking at one by one: each is listed, when it has come to rest. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from fustor_agent.outbox.underway import Underway
+from fustor_core.paths import is_below
 
 MANY: Final = 10_000
 """Marks of one directory, beside those for its size, from which it is listed instead: that costs far less for each."""
@@ -84,6 +86,14 @@ class Floods:
         flood.began, flood.stirred = flood.began or now, now
         self._standing[directory] = flood
         return now - flood.began >= WAITS + WAITS_FOR_NAME * self._names.get(directory, 0)
+
+    def take_at(self, directories: Iterable[bytes], *, below: bool) -> list[int]:
+        """Take these away, or all at and `below` them, because they are listed for another reason; the times of their marks."""
+        wanted = set(directories)
+        taken = [each for each in self._standing if each in wanted or (below and any(is_below(each, one) for one in wanted))]
+        for directory in taken:
+            self._stirred.pop(directory, None)
+        return [self._standing.pop(directory).since for directory in taken]
 
     def take_all(self) -> dict[bytes, int]:
         """Take all away."""

@@ -1,9 +1,11 @@
 """Directories of very many files, whose listing is applied little by little."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from fustor_agent.outbox.floods import MANY
 from fustor_fusion.merge.sweep import LARGE
 from tests.e2e.system import System
 from tests.polling import eventually
@@ -51,8 +53,28 @@ def test_what_is_asked_for_is_in_the_answer_also_where_it_takes_many_slices(syst
     system.start()
     system.wait_complete()
     assert system.agent is not None
-    for number in range(0, FILES, 3):
+    for number in range(MANY + 2_000):
         (flat / f"{number:06}").unlink()
     system.post("refresh", system.mount(b"flat"))
-    assert system.query("usage", system.mount(b"flat"))["data"]["files"] == FILES - len(range(0, FILES, 3))
+    assert system.query("usage", system.mount(b"flat"))["data"]["files"] == FILES - MANY - 2_000
     system.wait_equal()
+
+
+def test_one_in_which_very_much_has_changed_is_listed_instead(system: System, flat: Path) -> None:
+    system.start()
+    system.wait_complete()
+    assert system.fusion is not None
+    system.fusion.kill()  # so that what changes waits
+    for number in range(2 * MANY):
+        (flat / f"{number:06}").unlink()
+    (flat / "new").write_bytes(b"new")
+    system.root.joinpath("elsewhere").write_bytes(b"new")
+    eventually(lambda: counters(system)["folded"] > MANY, what="the agent keeps no more of them one by one")
+    assert counters(system)["marked"] < MANY
+    system.start_fusion()
+    system.wait_equal()
+    system.wait_complete()
+
+
+def counters(system: System) -> Any:  # JSON
+    return system.get(f"/v1/pipes/{system.pipe}", port=system.agent_port)["data"]["counters"]

@@ -1,5 +1,7 @@
 """Where more has changed in a directory than is worth looking at one by one, it is listed when it has come to rest."""
 
+import pytest
+
 from fustor_agent.outbox import Outbox
 from fustor_agent.outbox.floods import LISTED_FOR_ONE, MANY, RESTS_AFTER, WAITS, WAITS_FOR_NAME
 from fustor_agent.outbox.work import Checks, Lists, Priority
@@ -103,3 +105,23 @@ def test_what_is_lost_of_the_list_is_listed_again_at_once() -> None:
     outbox.put_back(work, was_done=False)
     assert outbox.oldest() == 5
     assert outbox.take_asked(10, NOW + RESTS_AFTER) == listed()
+
+
+@pytest.mark.parametrize(
+    ("path", "recursive", "ends"), [(b"d", False, True), (b"d", True, True), (b"", True, True), (b"", False, False), (b"e", True, False)]
+)
+def test_one_that_is_listed_for_another_reason_is_not_listed_once_more(path: bytes, recursive: bool, ends: bool) -> None:
+    outbox = flooded()
+    outbox.answer(1, [], [path], recursive=recursive, since=9)
+    assert outbox.flooded is not ends
+    assert outbox.oldest() == 5
+    work = outbox.take_asked(10, NOW)
+    assert work == Lists((path,), recursive, Priority.ASKED, 5 if ends else 9, look=1)
+    outbox.mark([b"d/1"], 10)
+    assert work is not None
+    outbox.done(work)
+    assert outbox.oldest() == (10 if ends else 5)
+    assert outbox.folded_below() == ([] if ends else [b"d"])
+    assert outbox.take_changes(10) == (Checks({b"d/1": 10}) if ends else None)
+    outbox.take_asked(10, NOW)
+    assert outbox.take_asked(10, NOW + RESTS_AFTER) == (None if ends else listed())
