@@ -93,7 +93,8 @@ def test_a_window_opens_when_it_says_and_closes_when_it_says(begins: int, ends: 
     window = Window(begins, ends)
     opens, left = window.opens_in(minute), window.left(minute)
     assert (opens == 0) == (left > 0)
-    assert window.left((minute + opens + 0.001) % DAY) > 0
+    if opens:
+        assert window.left((minute + opens + 0.001) % DAY) > 0
     if left and begins != ends:
         assert window.left((minute + left + 0.001) % DAY) == 0
 
