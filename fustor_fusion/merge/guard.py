@@ -4,7 +4,7 @@ it had not been seen yet. Its path is looked at again after a while, and what th
 Pure, and of one commit, like `totals`. A chain is the list of directories from the root down to the one in which something changes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fustor_core.evidence import Entry
@@ -85,12 +85,12 @@ class Guard:
             weight = 0
         return self._decides(chain, name, at, Extent.ITSELF, weight, _inode(entry), whole_mount=whole_mount)
 
-    def holds_listing(self, chain: Chain, at: int, entries: Mapping[bytes, Entry], lost: Sequence[tuple[bytes, Child]], known: int) -> bool:
+    def holds_listing(self, chain: Chain, at: int, entries: Mapping[bytes, Entry], lost: Mapping[bytes, Child], known: int) -> bool:
         """Whether a listing of `at` is held back. By it the last directory of the chain holds `entries`; of the children that were `known`
         of it, `lost` go, or all that is below them."""
         if not lost:
             return False
-        whole_mount = self._is_whole_mount(chain, entries, known, [child for _, child in lost])
+        whole_mount = self._is_whole_mount(chain, entries, known, lost.values())
         weight, largest = 0, None
         if self._too_much(entries_in(chain[-1])):
             weight, largest = self._weigh(chain, at, entries, lost)
@@ -117,14 +117,12 @@ class Guard:
         size = entries_in(self._tree.root) + lost
         return bool(weight) and size > self._rules.min_entries and lost + weight > self._rules.max_loss * size
 
-    def _weigh(
-        self, chain: Chain, at: int, entries: Mapping[bytes, Entry], lost: Sequence[tuple[bytes, Child]]
-    ) -> tuple[int, Inode | None]:
+    def _weigh(self, chain: Chain, at: int, entries: Mapping[bytes, Entry], lost: Mapping[bytes, Child]) -> tuple[int, Inode | None]:
         """How many entries go by a listing, and which is the largest; renamed within the directory is not gone."""
         directory = chain[-1]
         here = {inode_of(entry) for entry in entries.values()}
         total, most, largest = 0, 0, None
-        for name, child in lost:
+        for name, child in lost.items():
             inode, weight = _inode(child.entry), self._weight_of(directory, name, child, at)
             if inode in here or not self._losses.counts(inode, (directory.id, name), weight):
                 continue
@@ -142,7 +140,7 @@ class Guard:
             return entries_in(found) if at > found.floor else 0
         return int(at > max(child.at, directory.listed_at))
 
-    def _is_whole_mount(self, chain: Chain, entries: Mapping[bytes, Entry], known: int, lost: Sequence[Child]) -> bool:
+    def _is_whole_mount(self, chain: Chain, entries: Mapping[bytes, Entry], known: int, lost: Collection[Child]) -> bool:
         """Whether what goes is all that a nested mount holds: its mount point has gone, or holds something else."""
         foreign = {child.entry.mount for child in lost if child.entry is not None and child.entry.mount > 0}
         if not foreign:

@@ -229,7 +229,7 @@ class Merge:
         digest = listing_digest(entries) if at >= directory.at else None
         if digest is None or directory.digest != digest:
             children = self._tree.children(directory)
-            lost = [(name, child) for name, child in children.items() if is_lost(child, entries.get(name))]
+            lost = {name: child for name, child in children.items() if is_lost(child, entries.get(name))}
             if self._guard.holds_listing(chain, at, entries, lost, len(children)):
                 return False
             self._chains.raise_to(chain, at)

@@ -47,8 +47,9 @@ class Sweep:
     absent: dict[bytes, int] = field(default_factory=dict)
     directory: int = 0
     after: bytes | None = None
-    met: set[bytes] = field(default_factory=set)
-    lost: list[tuple[bytes, Child]] = field(default_factory=list)
+    # No set and no list: these the garbage collector would look through, and all threads wait for that.
+    met: dict[bytes, None] = field(default_factory=dict)
+    lost: dict[bytes, Child] = field(default_factory=dict)
     known: int = 0
     compared: bool = False
     confirmed: bool = False
@@ -58,7 +59,7 @@ class Sweep:
     def begin(self, directory: int) -> None:
         """Nothing has been compared yet, with the directory that has this id."""
         self.directory, self.after, self.known, self.compared, self.confirmed = directory, None, 0, False, False
-        self.met, self.lost = set(), []
+        self.met, self.lost = {}, {}
         self.waiting = deque(self.absent)
         # Not all at once: no step of a sweep takes longer for a larger listing.
         self._unmet = (name for name in self.listing.entries if name not in self.met)
@@ -70,9 +71,9 @@ class Sweep:
         for name, child in children:
             entry = entries.get(name)
             if entry is not None:
-                self.met.add(name)
+                self.met[name] = None
             if is_lost(child, entry):
-                self.lost.append((name, child))
+                self.lost[name] = child
                 self.waiting.append(name)
             elif child.directory or child.entry != entry:
                 self.waiting.append(name)

@@ -66,7 +66,7 @@ class Sweeping:
             held = self._guard.holds_listing(chain, sweep.listing.at, sweep.listing.entries, sweep.lost, sweep.known)
             if held:
                 return SweepStep.HELD
-            sweep.confirmed, sweep.lost = self._guard.confirmed, []
+            sweep.confirmed, sweep.lost = self._guard.confirmed, {}
         return SweepStep.GOES_ON
 
     def _apply(self, sweep: Sweep, chain: Chain, names: Sequence[bytes]) -> None:
