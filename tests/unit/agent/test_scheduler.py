@@ -1,7 +1,8 @@
 """The lanes of a session: what each takes, and when it leaves work where it is."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -42,6 +43,17 @@ class Bench:
         assert work is not None
         self.outgoing.add([Gone(b"old%d" % number, self.stamper.take()) for number in range(CHANGES_AHEAD)], work, work)
 
+    @asynccontextmanager
+    async def reads(self, ready: Callable[[], None] = lambda: None) -> AsyncIterator[None]:
+        """Its lanes run, until the block ends."""
+        task = asyncio.create_task(self.scheduler.run(ready))
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
     def send_all(self) -> None:
         while batch := self.outgoing.next(lambda: 1, list, list):
             self.outgoing.acknowledge(batch.sequence)
@@ -55,11 +67,8 @@ async def test_what_was_asked_for_is_read_while_the_wire_is_full_of_walks() -> N
     bench.outgoing.add([Listing(b"walked", bench.stamper.take(), {b"%d" % number: ENTRY for number in range(ROOM // 64)})], work, work)
     assert not bench.outgoing.has_room
     bench.outbox.ask([b""], 1)
-    running = asyncio.create_task(bench.scheduler.run(lambda: None))
-    await soon(lambda: bench.outbox.waiting(Priority.ASKED) == 0, what="it is read")
-    running.cancel()
-    with suppress(asyncio.CancelledError):
-        await running
+    async with bench.reads():
+        await soon(lambda: bench.outbox.waiting(Priority.ASKED) == 0, what="it is read")
 
 
 async def test_changes_wait_where_they_stay_fresh_and_walks_go_on_meanwhile() -> None:
@@ -68,16 +77,13 @@ async def test_changes_wait_where_they_stay_fresh_and_walks_go_on_meanwhile() ->
     bench.fill()
     bench.outbox.mark([b"new%d" % number for number in range(5_000)], 2)
     bench.outbox.walk(Priority.SNAPSHOT, [b""])
-    running = asyncio.create_task(bench.scheduler.run(lambda: None))
-    await soon(lambda: not bench.outgoing.walked_all, what="the walk has been read")
-    await asyncio.sleep(0)  # whoever read it looks for more
-    assert bench.outbox.waiting(Priority.LIVE) == 5_000
-    bench.send_all()
-    bench.scheduler.wake()
-    await soon(lambda: bench.outbox.waiting(Priority.LIVE) < 5_000, what="the changes are read")
-    running.cancel()
-    with suppress(asyncio.CancelledError):
-        await running
+    async with bench.reads():
+        await soon(lambda: not bench.outgoing.walked_all, what="the walk has been read")
+        await asyncio.sleep(0)  # whoever read it looks for more
+        assert bench.outbox.waiting(Priority.LIVE) == 5_000
+        bench.send_all()
+        bench.scheduler.wake()
+        await soon(lambda: bench.outbox.waiting(Priority.LIVE) < 5_000, what="the changes are read")
 
 
 async def test_a_list_tells_how_large_a_directory_is_and_a_digest_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,39 +92,30 @@ async def test_a_list_tells_how_large_a_directory_is_and_a_digest_does_not(monke
     monkeypatch.setattr(bench.outbox, "note_size", lambda directory, names: noted.append((directory, names)))
     for number in range(3):
         bench.tree.write(b"%d" % number, 1)
-    running = asyncio.create_task(bench.scheduler.run(lambda: None))
-    for priority in Priority.SNAPSHOT, Priority.AUDIT:
-        bench.outbox.walk(priority, [b""])
-        bench.scheduler.audits.go_on(0)
-        bench.scheduler.wake()
-        await soon(lambda: not bench.outgoing.walked_all, what="the walk has been read")
-        bench.send_all()
-        assert noted == [(b"", 3)]
-    running.cancel()
-    with suppress(asyncio.CancelledError):
-        await running
+    async with bench.reads():
+        for priority in Priority.SNAPSHOT, Priority.AUDIT:
+            bench.outbox.walk(priority, [b""])
+            bench.scheduler.audits.go_on(0)
+            bench.scheduler.wake()
+            await soon(lambda: not bench.outgoing.walked_all, what="the walk has been read")
+            bench.send_all()
+            assert noted == [(b"", 3)]
 
 
 async def test_a_directory_that_was_full_of_changes_is_listed_without_further_word() -> None:
     bench = Bench()
     bench.outbox.mark([b"%d" % number for number in range(MANY + 1)], 1)
     assert bench.outbox.flooded
-    running = asyncio.create_task(bench.scheduler.run(lambda: None))
-    await soon(lambda: not bench.outbox.flooded, what="it is listed")
-    running.cancel()
-    with suppress(asyncio.CancelledError):
-        await running
+    async with bench.reads():
+        await soon(lambda: not bench.outbox.flooded, what="it is listed")
 
 
 async def test_a_change_elsewhere_is_read_although_the_wire_is_full_of_others() -> None:
     bench = Bench()
     bench.fill()
     bench.outbox.mark([b"elsewhere/f", *(b"new%d" % number for number in range(100))], 2)
-    running = asyncio.create_task(bench.scheduler.run(lambda: None))
-    await soon(lambda: bench.outbox.waiting(Priority.LIVE) == 100, what="it is read")
-    running.cancel()
-    with suppress(asyncio.CancelledError):
-        await running
+    async with bench.reads():
+        await soon(lambda: bench.outbox.waiting(Priority.LIVE) == 100, what="it is read")
 
 
 async def test_changes_without_end_keep_neither_what_was_asked_for_nor_a_walk() -> None:
@@ -131,11 +128,8 @@ async def test_changes_without_end_keep_neither_what_was_asked_for_nor_a_walk() 
 
     more()
     bench.outbox.walk(Priority.SNAPSHOT, [b""])
-    running = asyncio.create_task(bench.scheduler.run(more))
-    await soon(lambda: bench.outbox.idle(Priority.SNAPSHOT), what="the walk has been read")
-    bench.scheduler.stop_walking()  # those who walk would take it as well
-    bench.outbox.ask([b""], 1)
-    await soon(lambda: bench.outbox.idle(Priority.ASKED), what="what was asked for has been read")
-    running.cancel()
-    with suppress(asyncio.CancelledError):
-        await running
+    async with bench.reads(more):
+        await soon(lambda: bench.outbox.idle(Priority.SNAPSHOT), what="the walk has been read")
+        bench.scheduler.stop_walking()  # those who walk would take it as well
+        bench.outbox.ask([b""], 1)
+        await soon(lambda: bench.outbox.idle(Priority.ASKED), what="what was asked for has been read")
