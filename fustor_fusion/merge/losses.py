@@ -71,8 +71,9 @@ class Losses:
 
     def counts(self, inode: Inode | None, place: Place, weight: int) -> bool:
         """Whether `weight` entries at this place would be lost if they went: not if they are seen elsewhere, have only just come, or are
-        counted already."""
-        if place in self._lost:
+        counted already. What has come there since is not what was lost."""
+        lost = self._lost.get(place)
+        if lost is not None and lost.inode == inode and lost.weight >= weight:
             return False
         came = self._came.get(inode) if inode is not None else None
         if came is None:
@@ -85,7 +86,7 @@ class Losses:
         if inode is not None and inode in self._came and self._came[inode].place == place:
             del self._came[inode]
         # A commit that failed and is tried again comes by the same places.
-        if not counts:
+        if not counts or place in self._lost:
             return
         self.count += weight
         self.last = now

@@ -153,6 +153,19 @@ def test_what_goes_while_it_is_compared_is_not_counted_twice(open_store: Opener)
     store.close()
 
 
+def test_a_directory_that_came_again_is_lost_again_whatever_it_was_before(open_store: Opener) -> None:
+    agent = Agent(open_store(GuardRules(min_entries=10)))
+    store = agent.store
+    agent.says(Listing(b"", 10, {b"d": DIRECTORY, **files(9)}), via=Via.SNAPSHOT, begins=Via.SNAPSHOT)
+    agent.says(Gone(b"d", 20))
+    agent.says(Seen(b"d", 21, msgspec.structs.replace(DIRECTORY, inode=999)), Listing(b"d", 22, files(40)), via=Via.SNAPSHOT)
+    agent.says(Gone(b"d", 23))
+    assert [each.path for each in store.held] == [b"d"]
+    agent.says(Listing(b"", 24, files(9)))
+    assert len(names(store, b"d")) == 40
+    store.close()
+
+
 def test_a_mass_loss_is_held_back_as_a_whole(open_store: Opener) -> None:
     agent = Agent(open_store(GuardRules(max_loss=0.5, min_entries=20, window=10_000, delay=1_000)))
     store = agent.store
