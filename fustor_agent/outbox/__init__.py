@@ -100,7 +100,8 @@ class Outbox:
             self._hold(Checks(marks, look, Priority.ASKED))
             self._looks.append(Checks(marks, look, Priority.ASKED))
         if wanted:
-            floods = self._floods.take_at(wanted, below=recursive)
+            # A walk may be given up, or wait for its time of day.
+            floods = self._floods.take_at(wanted, below=recursive) if priority is Priority.ASKED else []
             self._push(Lists(wanted, recursive, priority, min([since, *floods]), look))
             for each in floods:
                 self._times.remove(each)

@@ -97,6 +97,16 @@ def test_no_more_than_was_asked_for_is_taken_and_nothing_that_is_being_listed() 
     assert outbox.take_asked(1, NOW + RESTS_AFTER) == listed(9)
 
 
+def test_a_walk_that_may_be_given_up_takes_nothing_over() -> None:
+    outbox = flooded()
+    outbox.answer(1, [], [b"d"], recursive=False, since=9, priority=Priority.AUDIT)
+    outbox.forget_looks()
+    outbox.forget_walks(Priority.AUDIT)
+    assert outbox.oldest() == 5
+    outbox.take_asked(10, NOW)
+    assert outbox.take_asked(10, NOW + RESTS_AFTER) == listed()
+
+
 def test_what_is_lost_of_the_list_is_listed_again_at_once() -> None:
     outbox = flooded()
     outbox.take_asked(10, NOW)
